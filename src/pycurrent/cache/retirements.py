@@ -57,12 +57,19 @@ class _Candidate(Struct, eq=False):
     """None if it is from an earlier engine."""
     stages: set[Term | str | None] = field(default_factory=set)
     """The stages that may come back: of those of an earlier engine the paths, None if unknown."""
-    has_recorded_stages: bool = False
-    """True if these are still to be read: an earlier engine has recorded it as set."""
     left_by: StageRef | None = None
     """The stage that has left it last."""
     changes: Ids = ()
     """The changes by which it has gone."""
+
+
+class _LeftSet(Struct, eq=False):
+    """A key that an earlier engine has left set."""
+
+    job_id: str
+    """The job that has set it."""
+    came_back: frozenset[str] = frozenset()
+    """The paths of stages that have used it since, and have left it: they are told of by that."""
 
 
 class Retirements:
@@ -94,10 +101,13 @@ class Retirements:
         self._retiring: dict[SetKey, tuple[Instance, Retirement]] = {}
         self._moved: dict[SetKey, None] = {}
         """The keys whose run has another state."""
-        for key in engine.store.to_retire.all():
-            candidate = self._candidate(key)
-            candidate.has_recorded_stages = True
-            self._due[candidate] = None
+        self._left_set = {
+            key: _LeftSet(job) for key, job in engine.store.to_retire.all().items() if job
+        }
+        """The keys that an earlier engine has left set, until the stages that used them are read:
+        that is once no stage of this engine uses the key.
+        """
+        self._due.update(dict.fromkeys(map(self._candidate, self._left_set)))
 
     def _candidate(self, key: SetKey) -> _Candidate:
         return self._candidates.setdefault(key, _Candidate(key))
@@ -111,9 +121,7 @@ class Retirements:
         match instance.state:
             case Known(result) | Checking(result) if result.can_be_lost:
                 key, to_retire = _key_of(instance), self._engine.store.to_retire
-                candidate = self._candidates.get(key)
-                is_recorded = candidate is not None and candidate.has_recorded_stages
-                if not is_recorded and to_retire.setter(key) is None:
+                if key not in self._left_set and to_retire.setter(key) is None:
                     to_retire.set(key, instance.job_id)
 
     def joined(self, instance: Instance, demand: Demand, stage: Stage) -> None:
@@ -130,9 +138,12 @@ class Retirements:
         a step, and at the end of the engine.
         """
         if not self._engine.is_closed:
-            candidate = self._candidate(_key_of(instance))
+            id = _key_of(instance)
+            candidate = self._candidate(id)
             candidate.key = instance.key
             candidate.left_by = stage.stage.with_labels(labels)
+            if id in self._left_set:
+                self._left_set[id].came_back |= {str(candidate.left_by)}
             candidate.stages.add(stage.term)
             self._due[candidate] = None
 
@@ -207,22 +218,13 @@ class Retirements:
     def _look_at(self, candidate: _Candidate, doubts: Doubts) -> None:
         """Retire a candidate, unless somebody needs it, or something is in doubt."""
         store, instance = self._engine.store, self._instances.get(*candidate.id)
+        if instance is not None and instance.users and not candidate.stages:
+            del self._candidates[candidate.id]
+            return  # It is in use again: `left` comes before it can go.
         setter = store.to_retire.setter(candidate.id)
-        if candidate.has_recorded_stages:
-            candidate.has_recorded_stages = False
-            if setter is not None:
-                uses = store.committed_uses(setter)
-                candidate.stages.update([use.stage for use in uses] or [None])
-                if uses and candidate.left_by is None:
-                    path = tuple(StageRef.names_in(uses[0].stage))
-                    candidate.left_by = StageRef(path, uses[0].read_labels())
-            if instance is not None:
-                # One that uses the key now has come back, and tells when it leaves.
-                candidate.stages.difference_update(
-                    StageRef.text_of(used)
-                    for user in instance.users
-                    if (used := user.path) is not None
-                )
+        left_set = self._left_set.pop(candidate.id, None)
+        if left_set is not None and setter is not None:
+            self._add_recorded(candidate, left_set, instance)
         for stage in list(candidate.stages):
             doubt = doubts.about(stage) if isinstance(stage, Term) else doubts.about_path(stage)
             if doubt is not None:
@@ -240,6 +242,21 @@ class Retirements:
             self._retire(candidate, setting)
         else:
             del self._candidates[candidate.id]
+
+    def _add_recorded(
+        self, candidate: _Candidate, left_set: _LeftSet, instance: Instance | None
+    ) -> None:
+        """Add the stages that used the key in earlier engines: they may come back."""
+        uses = self._engine.store.committed_uses(left_set.job_id)
+        candidate.stages.update([use.stage for use in uses] or [None])
+        if uses and candidate.left_by is None:
+            path = tuple(StageRef.names_in(uses[0].stage))
+            candidate.left_by = StageRef(path, uses[0].read_labels())
+        # A stage that has come back tells when it leaves.
+        users = () if instance is None else instance.users
+        paths = [user.path for user in users]
+        here = [StageRef.text_of(path) for path in paths if path is not None]
+        candidate.stages.difference_update(left_set.came_back, here)
 
     def _retire(self, candidate: _Candidate, setting: JobRecord) -> None:
         op, digest = candidate.id
