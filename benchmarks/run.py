@@ -29,6 +29,7 @@ from benchmarks import (
     floor,
     forges,
     kept_files,
+    large_files,
     make_like,
     many,
     outputs,
@@ -62,6 +63,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *tested.BENCHMARKS,
     *checkouts.BENCHMARKS,
     *kept_files.BENCHMARKS,
+    *large_files.BENCHMARKS,
     *forges.BENCHMARKS,
     *drained.BENCHMARKS,
 )

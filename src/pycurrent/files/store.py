@@ -93,7 +93,8 @@ class FileStore:
         return data
 
     def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None:
-        """Copy a content to an open, empty file, sharing its blocks where the file system can.
+        """Copy a content to an empty file that is open for reading, too, as blocks are shared where
+        the file system can, and then read.
         Raises `FilesLost`, which says `what` is lost.
         """
         source = self._open(file.digest, what)
