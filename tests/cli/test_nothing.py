@@ -46,6 +46,7 @@ SAID = {
     "approvals": "no commit is approved",
     "pins": "nothing is pinned",
     "mutes": "nothing is muted",
+    "retention": "the pipeline has no rules of retention: nothing goes by itself",
     "apply-rules": "of 0 failures 0 have another kind now, and 0 another message",
 }
 

@@ -607,7 +607,7 @@ def test_a_kill_loses_nothing(tmp_path: Path, run_child: RunChild, lines: int) -
 @pytest.mark.parametrize("free", [100_000, 1_000_000])
 def test_it_makes_room_on_a_disk_with_hardly_any(mount_tmpfs: MountTmpfs, free: int) -> None:
     """In small transactions, as it can't have the room for large ones; and all of it goes."""
-    disk = mount_tmpfs("size=48m")
+    disk = mount_tmpfs("size=64m")
     with StateDir.open(disk / "state") as state:
         fill(state)
         size = state.database.stat().st_size
