@@ -942,7 +942,7 @@ SELECT job_use.id, op, key_digest
 -- name: remove_part
 -- Record that a part of a job is removed.
 INSERT OR IGNORE INTO removed (job, part, at, rule, done)
-SELECT seq, ?2, ?3, ?4, ?5 FROM job WHERE seq = ?1 AND ended IS NOT NULL;
+SELECT seq, ?, ?, ?, ? FROM job WHERE seq = ? AND ended IS NOT NULL;
 
 -- name: clear_log
 -- Remove the log in the row of a job.

@@ -246,7 +246,7 @@ class Retaining:
     def _mark(self, part: Part, some: Sequence[_Removable]) -> None:
         # Files are gone as soon as that is recorded: the sweep needs nothing else.
         at, done = time_text(self._run.now), int(part is Part.FILES)
-        rows = [(one.seq, part.value, at, one.rule, done) for one in some]
+        rows = [(part.value, at, one.rule, done, one.seq) for one in some]
         self._run.change(["remove_part"], rows)
         if not done:
             self._remove(part, [(one.seq, one.job_id) for one in some])
