@@ -166,11 +166,7 @@ async def _idle(folder: Path, count: int) -> Samples:
 
     async with Harness(pipeline, state_dir=folder / "state") as h:
         await h.until(lambda: not isinstance(h.output, Active), timeout=300)
-        points, requests = len(github.prices), len(github.requests) - github.unchanged
-        for _ in range(6):
-            await _swept(h, github)
-        points = sum(price.points for price in github.prices[points:])
-        requests = len(github.requests) - github.unchanged - requests - points
+        used = await _idle_hour(h, github)
         for made in github.repositories.values():
             made.branches["main"] = sha(10**6 + made.id)
         began = perf_counter()
@@ -184,11 +180,21 @@ async def _idle(folder: Path, count: int) -> Samples:
     await github.stop()
     wanted = {made.branches["main"] for made in github.repositories.values()}
     return {
-        "forge-points": 100 * points / _QUOTA,
-        "forge-requests": 100 * requests / _QUOTA,
+        **used,
         "forge-sweep": took,
         "forge-missed": len(wanted - known),
     }
+
+
+async def _idle_hour(h: Harness, github: Any) -> Samples:
+    """Measure the part of the quotas that six sweeps take, in percent."""
+    prices, requests = len(github.prices), len(github.requests) - github.unchanged
+    for _ in range(6):
+        await _swept(h, github)
+    queries = github.prices[prices:]
+    beside = len(github.requests) - github.unchanged - requests - len(queries)
+    points = sum(price.points for price in queries)
+    return {"forge-points": 100 * points / _QUOTA, "forge-requests": 100 * beside / _QUOTA}
 
 
 async def _swept(h: Harness, github: Any) -> None:

@@ -75,6 +75,11 @@ def collect(
         progress=Progress(),
         sweep=sweeping(FileStore(state.files)),
     )
+    return _tell(report)
+
+
+def _tell(report: GcReport) -> int:
+    """Print what was done, and what could not be; return the status."""
     sys.stdout.write(_said(report))
     if report.still_free is not None:
         complain(f"pycurrent: the database keeps its size for now: {report.still_free}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry
-from pycurrent.files.names import MOST_LINKS
+from pycurrent.files.names import Astray, followed
 
 _AFTER_SLASH = "0"
 """The character behind the slash: below a folder is all from `folder/` to before `folder0`."""
@@ -72,29 +72,15 @@ class Listed:
         place = bisect_left(self._paths, path)
         return self.entries[place] if self._paths[place : place + 1] == [path] else None
 
+    def _target(self, path: str) -> str | None:
+        entry = self._at(path)
+        return entry.target if isinstance(entry, LinkEntry) else None
+
     def _resolved(self, path: str) -> Entry | str | None:
         """The file at a path, or the path of the folder there; links are followed."""
-        at: list[str] = []
-        todo = path.split("/")[::-1]
-        followed = 0
-        while todo:
-            part = todo.pop()
-            if part in {"", "."}:
-                continue
-            if part == "..":
-                if not at:
-                    return None
-                at.pop()
-                continue
-            at.append(part)
-            entry = self._at("/".join(at))
-            if isinstance(entry, LinkEntry):
-                followed += 1
-                if followed > MOST_LINKS:
-                    return None
-                at.pop()
-                todo += entry.target.split("/")[::-1]
-        found = "/".join(at)
+        found = followed(path, self._target)
+        if isinstance(found, Astray):
+            return None
         entry = self._at(found)
         if isinstance(entry, FileEntry):
             return entry

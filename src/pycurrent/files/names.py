@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 
 from pycurrent.files.errors import FilesError
 
 MOST_LINKS = 40
 """More in the path of one link are a circle, as for Linux."""
+
+
+class Astray(Enum):
+    """Where a path leads that leads nowhere in its tree."""
+
+    OUT = "out of the tree"
+    ROUND = "in a circle"
 
 
 def check_path(path: str) -> None:
@@ -29,38 +37,41 @@ def check_links(links: Mapping[str, str]) -> None:
     `links` are the targets of all links, by their paths.
     """
     for path, target in links.items():
-        if _leads_out(path, links):
+        if followed(path, links.get) is Astray.OUT:
             raise FilesError(
                 f"the link {path} leads out of the folder, to {target}: save what it leads to, or"
                 " leave it out"
             )
 
 
-def _leads_out(path: str, links: Mapping[str, str]) -> bool:
+def followed(path: str, target_of: Callable[[str], str | None]) -> str | Astray:
+    """The path within a tree to which a path leads, once the links in it are followed. `target_of`
+    gives the target of the link at a path, None if there is no link.
+    """
     at: list[str] = []
     todo = path.split("/")[::-1]
-    followed = 0
+    links = 0
     while todo:
         part = todo.pop()
         if part in {"", "."}:
             continue
         if part == "..":
             if not at:
-                return True
+                return Astray.OUT
             at.pop()
             continue
         at.append(part)
-        target = links.get("/".join(at))
+        target = target_of("/".join(at))
         if target is None:
             continue
-        followed += 1
+        links += 1
         if target.startswith("/"):
-            return True
-        if followed > MOST_LINKS:
-            return False
+            return Astray.OUT
+        if links > MOST_LINKS:
+            return Astray.ROUND
         at.pop()
         todo += target.split("/")[::-1]
-    return False
+    return "/".join(at)
 
 
 def twin_of(path: str, paths: Iterable[str]) -> str | None:

@@ -93,9 +93,8 @@ class FileStore:
         return data
 
     def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None:
-        """Copy a content to an empty file that is open for reading, too, as blocks are shared where
-        the file system can, and then read.
-        Raises `FilesLost`, which says `what` is lost.
+        """Copy a content to an empty file, open for reading too: where blocks can be shared, they
+        are, and the copy is read. Raises `FilesLost`, which says `what` is lost.
         """
         source = self._open(file.digest, what)
         try:
@@ -389,9 +388,7 @@ def _sync(paths: list[Path]) -> None:
 
 
 def _sync_file_system(path: Path) -> bool:
-    """Bring all of a file system to the disk, as 10,000 files take minutes one by one. False where
-    there is no such call.
-    """
+    """Bring a whole file system to the disk, as 10,000 files take minutes. False: it can't."""
     sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if sync is None:
         return False

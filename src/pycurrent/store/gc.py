@@ -8,8 +8,7 @@ Jobs are read and removed in batches (`removal.py`), in the order of the index t
 results of a key: memory stays flat, and the pages of the file that a batch changes are few. A row
 is removed before its log. If the process is killed in between, the log has no row, and the next run
 removes it as such. Of jobs whose rows stay, logs, files and tests go by the rules of retention
-(`retaining.py`). The records that explained only what is gone go after that (`garbage.py`). The
-space that this leaves in the file of the database is given back by `space.py`.
+(`retaining.py`), then the records that explained only what is gone (`garbage.py`), and the space.
 """
 
 import re
