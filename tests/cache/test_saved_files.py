@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +22,7 @@ from pycurrent.cache.cause import MachineFailed, ResultLost
 from pycurrent.engine import Job, Level, Pool
 from pycurrent.files import File, FileStore, Tree
 from pycurrent.files.collecting import sweeping
+from pycurrent.files.store import Writer
 from pycurrent.store import StateDir
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.term import Current, Failed, FailureKind, Ok, Var, all, constant
@@ -326,19 +330,50 @@ async def test_nothing_is_removed_while_a_job_saves(tmp_path: Path, shop: Shop) 
     """The collector waits until it is recorded, and then leaves it."""
     async with Harness(lambda: shop.made("a"), state_dir=tmp_path) as h:
         await h.settle()
-        store = (
-            h.engine.files.store if hasattr(h.engine, "files") else FileStore(tmp_path / "files")
-        )
-        from threading import Event
-
+        store = FileStore(tmp_path / "files")
         held = store.hold(Event())
         collecting = asyncio.create_task(asyncio.to_thread(_swept, store))
         done, _ = await asyncio.wait([collecting], timeout=0.2)
         assert not done
-        import os
-
         os.close(held)
         assert (await collecting)[0] > 0
+
+
+class SlowToClean(FileStore):
+    """Removes leftovers until somebody writes beside that, or for a while if nobody does."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.is_clean = Event()
+        self.writes_beside = Event()
+
+    def remove_leftovers(self) -> None:
+        self.writes_beside.wait(0.3)
+        super().remove_leftovers()
+        self.is_clean.set()
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        if not self.is_clean.is_set():
+            self.writes_beside.set()
+        with super().writing() as writer:
+            yield writer
+
+
+async def test_jobs_that_save_first_lose_nothing_to_the_removal_of_leftovers(
+    tmp_path: Path, shop: Shop
+) -> None:
+    """None of them writes before what a killed engine has left is gone: it looks the same."""
+    names = Var[tuple[str, ...]]("names", ())
+    both = names.get().list_map(shop.made)
+    async with Harness(lambda: both, state_dir=tmp_path) as h:
+        await h.settle()
+        files = h.engine.opened.files
+        files.store = store = SlowToClean(files.store.root)
+        names.set(("a", "b"))
+        await h.settle()
+        assert isinstance(h.output, Ok)
+        assert not store.writes_beside.is_set()
 
 
 async def test_a_job_says_that_it_waits_for_a_removal(tmp_path: Path, shop: Shop) -> None:

@@ -78,6 +78,7 @@ class JobFiles:
         self._losses = losses
         self._between_steps = between_steps
         self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._cleaning = asyncio.Lock()
         self._is_clean = False
 
     async def save(
@@ -163,9 +164,7 @@ class JobFiles:
     ) -> T:
         """Save something, and record it; until that is done nothing of it is removed."""
         async with self._turn(job):
-            if not self._is_clean:
-                self._is_clean = True
-                await in_thread(self.store.remove_leftovers)
+            await self._clean()
             lock = await self._held(job)
             try:
                 try:
@@ -177,6 +176,13 @@ class JobFiles:
             finally:
                 os.close(lock)
         return saved
+
+    async def _clean(self) -> None:
+        """Remove what a killed engine has left, before anything is saved: it looks the same."""
+        async with self._cleaning:
+            if not self._is_clean:
+                await in_thread(self.store.remove_leftovers)
+                self._is_clean = True
 
     @asynccontextmanager
     async def _turn(self, job: DrivenJob) -> AsyncIterator[None]:
