@@ -8,6 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -89,7 +90,7 @@ class Import:
     def target(self) -> str:
         """The module that is meant: a name that a package binds itself is not its submodule."""
         submodule = f"{self.source}.{self.name}"
-        if submodule in FILES and self.name not in BOUND[self.source]:
+        if submodule in FILES and self.name not in bound_by(self.source):
             return submodule
         return self.source
 
@@ -102,16 +103,24 @@ def module_of(path: Path) -> str:
 FILES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
 
 
-def imports_of(module: str, path: Path) -> Iterator[Import]:
-    tree = ast.parse(path.read_text(), path.name)
-    yield from _imports(tree, module, path.stem == "__init__", at_once=True, for_types=False)
+@cache
+def tree_of(module: str) -> ast.Module:
+    path = FILES[module]
+    return ast.parse(path.read_text(), path.name)
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    is_package = FILES[module].stem == "__init__"
+    yield from _imports(tree_of(module), module, is_package, at_once=True, for_types=False)
 
 
 def _imports(
     node: ast.AST, module: str, is_package: bool, *, at_once: bool, for_types: bool
 ) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
-        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(child, ast.expr):
+            continue  # no expression holds an import
+        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
         checking = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test)
         if isinstance(child, ast.Import | ast.ImportFrom):
             for source, name in _imported(child, module, is_package):
@@ -139,18 +148,21 @@ def _imported(
     yield from ((source, alias.name) for alias in node.names)
 
 
-def bound_by(path: Path) -> set[str]:
+@cache
+def bound_by(module: str) -> set[str]:
     """The names that a module imports from others."""
     return {
         alias.asname or alias.name
-        for node in ast.parse(path.read_text()).body
+        for node in tree_of(module).body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 
 
-BOUND = {module: bound_by(path) for module, path in FILES.items()}
-IMPORTS = [found for module, path in FILES.items() for found in imports_of(module, path)]
+@cache
+def imports() -> list[Import]:
+    """All of the source. Not read before a test asks: the file is collected more often than run."""
+    return [found for module in FILES for found in imports_of(module)]
 
 
 def room_of(module: str) -> str:
@@ -158,11 +170,14 @@ def room_of(module: str) -> str:
     return parts[1] if len(parts) > 1 else ""
 
 
-OURS = [
-    (found, found.target)
-    for found in IMPORTS
-    if found.package == PACKAGE and found.target != found.module
-]
+@cache
+def ours() -> list[tuple[Import, str]]:
+    """Those of our own modules, with the module that is meant."""
+    return [
+        (found, found.target)
+        for found in imports()
+        if found.package == PACKAGE and found.target != found.module
+    ]
 
 
 def test_every_module_is_in_a_room() -> None:
@@ -172,13 +187,13 @@ def test_every_module_is_in_a_room() -> None:
 
 def test_all_our_imports_are_understood() -> None:
     """None is of a module that is not there."""
-    assert [str(found) for found, target in OURS if target not in FILES] == []
+    assert [str(found) for found, target in ours() if target not in FILES] == []
 
 
 def test_rooms_import_one_way() -> None:
     """Imports inside functions and for the type checker included."""
     wrong = []
-    for found, target in OURS:
+    for found, target in ours():
         here, there = room_of(found.module), room_of(target)
         if here != there and there not in MAY_USE[here]:
             wrong.append(str(found))
@@ -198,7 +213,7 @@ def test_closed_rooms_are_entered_by_their_doors() -> None:
     """Other rooms use the names that a door shows, not the modules behind it."""
     wrong = [
         str(found)
-        for found, target in OURS
+        for found, target in ours()
         if room_of(target) in DOORS
         and room_of(found.module) != room_of(target)
         and target not in DOORS[room_of(target)]
@@ -210,7 +225,7 @@ def test_plugins_take_only_protocols_of_the_service() -> None:
     """A plugin that answers routes, or logs people in, loads no site and no library for it."""
     wrong = [
         str(found)
-        for found, target in OURS
+        for found, target in ours()
         if room_of(found.module) == "plugins"
         and room_of(target) == "service"
         and target not in PLUGIN_DOORS
@@ -222,7 +237,7 @@ def test_plugins_name_the_public_engine_for_types_only() -> None:
     """Requests to routes have it; a plugin loads nothing to handle them."""
     wrong = [
         str(found)
-        for found, target in OURS
+        for found, target in ours()
         if (room_of(found.module), room_of(target)) == ("plugins", "facade")
         and not found.is_for_types
     ]
@@ -242,7 +257,7 @@ def test_the_protocols_of_the_service_load_nothing_else() -> None:
 def test_modules_do_not_import_each_other_in_circles() -> None:
     """What happens when a module is imported needs no order; types within a room may."""
     uses: dict[str, set[str]] = {module: set() for module in FILES}
-    for found, target in OURS:
+    for found, target in ours():
         same = room_of(found.module) == room_of(target)
         may = same and room_of(target) not in WITHOUT_CIRCLES
         if may and (found.is_for_types or not found.is_at_once):
@@ -267,7 +282,7 @@ def test_plugins_use_each_other_only_where_they_say() -> None:
         for also in ("forge", "git", "login")
     }
     wrong = []
-    for found, target in OURS:
+    for found, target in ours():
         here, there = found.module.split(".")[1:3], target.split(".")[1:3]
         if here[:1] == there[:1] == ["plugins"] and len(here) == len(there) == 2:
             one, other = here[1], there[1]
@@ -300,7 +315,7 @@ def test_only_declared_packages_are_imported() -> None:
     always, extras = declared()
     distributions = packages_distributions()
     wrong = []
-    for found in IMPORTS:
+    for found in imports():
         if found.package == PACKAGE or found.package in STANDARD:
             continue
         names = {normal(name) for name in distributions.get(found.package, [])}
@@ -321,7 +336,7 @@ def test_the_incremental_core_is_usable_alone() -> None:
     """It imports the standard library only."""
     wrong = [
         str(found)
-        for found in IMPORTS
+        for found in imports()
         if room_of(found.module) == "incr"
         and found.package not in STANDARD
         and room_of(found.target) != "incr"
