@@ -40,9 +40,12 @@ $(SITE): $(STAMP) hatch_build.py package-lock.json $(wildcard $(STATIC)/css/*.cs
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
 
+# Compiled even where PYTHONDONTWRITEBYTECODE is set: the tests start thousands of commands, and each
+# would compile what it imports.
 setup: $(SITE)  ## make the virtual environment, with everything installed
+	$(BIN)/python -m compileall -q src
 
-test: $(SITE)  ## run all tests
+test: setup  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
 test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine
