@@ -78,6 +78,27 @@ def test_modes_of_folders_are_kept(keeper: Keeper, folder: Path, tmp_path: Path)
     assert found_in(placed) == found_in(folder)
 
 
+@pytest.mark.parametrize("umask", [0, 0o22, 0o77, 0o777])
+def test_modes_of_files_are_kept_whatever_the_umask(
+    keeper: Keeper, folder: Path, tmp_path: Path, umask: int
+) -> None:
+    """Of each file, also where the umask leaves some modes alone and others not."""
+    modes = (0o644, 0o600, 0o777, 0o444, 0o644, 0o600, 0, 0o777)
+    for number, mode in enumerate(modes):
+        for path in (folder / f"{number}", folder / "d" / f"{number}"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("x")
+            path.chmod(mode)
+    tree, target = keeper.tree(folder), tmp_path / "target"
+    (target / "d").mkdir(parents=True)
+    before = os.umask(umask)
+    try:
+        keeper.place(tree, target)
+    finally:
+        os.umask(before)
+    assert found_in(target) == found_in(folder)
+
+
 def test_links_stay_links(keeper: Keeper, folder: Path, tmp_path: Path) -> None:
     """Those to folders too, and those to nothing; none is gone through."""
     (folder / "lib").mkdir()

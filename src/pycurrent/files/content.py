@@ -43,6 +43,13 @@ def copy_content(source: int, target: int, stop: Stop = never) -> tuple[str, int
     return _through(source, target, stop)
 
 
+def write_all(target: int, data: bytes) -> None:
+    """Write to an open file, however many calls that takes."""
+    written = os.write(target, data)
+    while written < len(data):
+        written += os.write(target, memoryview(data)[written:])
+
+
 def clone(source: int, target: int) -> bool:
     """Have an open, empty file share the blocks of another one; False where that can't be."""
     import fcntl

@@ -13,38 +13,39 @@ Paths are relative, with `/` between their names. Modes are permissions, digests
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pycurrent.files.errors import FilesError
-from pycurrent.files.names import check_links, check_path
+from pycurrent.files.names import check_links, check_paths
 
 _FORM = "pycurrent tree 1"
+_Mode: TypeAlias = Annotated[int, Meta(ge=0, le=0o777)]
 
 
-class FileEntry(Struct, frozen=True, array_like=True, tag="file"):
+class FileEntry(Struct, frozen=True, array_like=True, tag="file", gc=False):
     """A file of a tree."""
 
     path: str
-    mode: int
-    size: int
-    digest: str
+    mode: _Mode
+    size: Annotated[int, Meta(ge=0)]
+    digest: Annotated[str, Meta(min_length=64, max_length=64)]
 
 
-class LinkEntry(Struct, frozen=True, array_like=True, tag="link"):
+class LinkEntry(Struct, frozen=True, array_like=True, tag="link", gc=False):
     """A symbolic link of a tree."""
 
     path: str
     target: str
 
 
-class FolderEntry(Struct, frozen=True, array_like=True, tag="folder"):
+class FolderEntry(Struct, frozen=True, array_like=True, tag="folder", gc=False):
     """An empty folder of a tree."""
 
     path: str
-    mode: int
+    mode: _Mode
 
 
 Entry: TypeAlias = FileEntry | LinkEntry | FolderEntry
@@ -70,10 +71,20 @@ def entries_in(text: bytes) -> list[Entry]:
         raise FilesError(
             f"this version can't read a listing of the form {form!r}: update pycurrent"
         )
-    for entry in entries:
-        check_path(entry.path)
+    check_paths([entry.path for entry in entries])
+    _check_digests([entry.digest for entry in entries if isinstance(entry, FileEntry)])
     check_links({one.path: one.target for one in entries if isinstance(one, LinkEntry)})
     return entries
+
+
+def _check_digests(digests: list[str]) -> None:
+    """Raise `FilesError` unless all are digests: each is a part of a path in the store."""
+    try:
+        is_fine = len(bytes.fromhex("".join(digests))) == 32 * len(digests)
+    except ValueError:
+        is_fine = False
+    if not is_fine:
+        raise FilesError("that is not the listing of a tree: one of its files has no digest")
 
 
 def _path_of(entry: Entry) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 
 from pycurrent.files.errors import FilesError
@@ -29,6 +29,19 @@ def check_path(path: str) -> None:
         ) from None
     if "\0" in path or {"", ".", ".."} & set(path.split("/")):
         raise FilesError(f"{path!r} is not a path within a folder")
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise `FilesError` as `check_path` does, for the first of many paths."""
+    try:
+        all = "/".join(paths)
+        all.encode()
+        is_fine = "\0" not in all and {"", ".", ".."}.isdisjoint(all.split("/"))
+    except UnicodeEncodeError:
+        is_fine = False
+    if not is_fine:
+        for path in paths:
+            check_path(path)
 
 
 def check_links(links: Mapping[str, str]) -> None:

@@ -27,7 +27,9 @@ class Contents(Protocol):
 
     def read(self, digest: str, what: str) -> bytes: ...
 
-    def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None: ...
+    def copy_to(
+        self, file: File | FileEntry, target: int, what: str, stop: Stop = never
+    ) -> None: ...
 
 
 def entries_of(store: Contents, tree: Tree) -> list[Entry]:
@@ -102,8 +104,12 @@ class _Placing:
         self._entries = entries
         self._stop = stop
         self._top = top
+        self._at = ""
+        """The path of the innermost open folder, and the names in it."""
         self._names: list[str] = []
         self._open: list[int] = []
+        self._exact: set[int] = set()
+        """The modes that new files in this folder get as they are asked for."""
         self._placed = 0
 
     def all(self) -> None:
@@ -126,25 +132,35 @@ class _Placing:
         above, _, name = entry.path.rpartition("/")
         folder = self._folder(above)
         match entry:
-            case FileEntry(path, mode, size, digest):
-                self.file(folder, name, File(digest, size, mode), path)
+            case FileEntry():
+                self.file(folder, name, entry, entry.path)
             case LinkEntry(path, target):
                 self._link(folder, name, target, path)
             case FolderEntry(path):
                 self._enter(folder, name, path)
 
-    def file(self, folder: int, name: str, file: File, path: str) -> None:
+    def file(self, folder: int, name: str, file: File | FileEntry, path: str) -> None:
         """Place a file in an open folder."""
         try:
-            target = os.open(name, _NEW, 0o600, dir_fd=folder)
+            target = os.open(name, _NEW, file.mode, dir_fd=folder)
         except FileExistsError:
             self._clear(folder, name, path)
-            target = os.open(name, _NEW, 0o600, dir_fd=folder)
+            target = os.open(name, _NEW, file.mode, dir_fd=folder)
         try:
             self._store.copy_to(file, target, path, self._stop.is_set)
-            os.fchmod(target, file.mode)
+            if file.mode not in self._exact:
+                self._set_mode_of(target, file.mode)
         finally:
             os.close(target)
+
+    def _set_mode_of(self, target: int, mode: int) -> None:
+        """Set the mode of a new file, unless the umask or the folder's access list left it alone:
+        they do the same to the next ones.
+        """
+        if stat.S_IMODE(os.fstat(target).st_mode) == mode:
+            self._exact.add(mode)
+        else:
+            os.fchmod(target, mode)
 
     def _link(self, folder: int, name: str, target: str, path: str) -> None:
         try:
@@ -168,6 +184,8 @@ class _Placing:
 
     def _folder(self, path: str) -> int:
         """The open folder at a path, made where it is missing."""
+        if path == self._at:
+            return self._open[-1]
         names = path.split("/") if path else []
         common = 0
         while common < min(len(names), len(self._names)) and (names[common] == self._names[common]):
@@ -179,6 +197,8 @@ class _Placing:
             at = "/".join([*self._names, name])
             self._open.append(self._enter(self._open[-1], name, at, is_kept=True))
             self._names.append(name)
+        self._at = path
+        self._exact.clear()
         return self._open[-1]
 
     def _enter(self, above: int, name: str, path: str, *, is_kept: bool = False) -> int:

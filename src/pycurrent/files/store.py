@@ -36,8 +36,10 @@ from pycurrent.files.content import (
     digest_of_file,
     is_sparse,
     never,
+    write_all,
 )
 from pycurrent.files.errors import FilesError, FilesLost, Stopped
+from pycurrent.files.listing import FileEntry
 from pycurrent.files.values import File
 from pycurrent.store import Sharing
 from pycurrent.store.trees import remove_tree
@@ -63,6 +65,7 @@ class FileStore:
         self.root = root
         self._sharing = sharing
         self._objects = root / "objects"
+        self._objects_at = str(self._objects)
         self._tmp = root / "tmp"
         self._is_made = False
         self._making = Lock()
@@ -92,24 +95,25 @@ class FileStore:
             raise self._damaged(digest, what)
         return data
 
-    def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None:
+    def copy_to(self, file: File | FileEntry, target: int, what: str, stop: Stop = never) -> None:
         """Copy a content to an empty file, open for reading too: where blocks can be shared, they
         are, and the copy is read. Raises `FilesLost`, which says `what` is lost.
         """
         source = self._open(file.digest, what)
         try:
             if file.size <= BLOCK:
-                data = os.read(source, BLOCK + 1)
+                data = os.read(source, file.size + 1)
                 if digest_of(data) != file.digest:
                     raise self._damaged(file.digest, what)
-                while data:
-                    data = data[os.write(target, data) :]
+                write_all(target, data)
             else:
                 self._copy_large(file, source, target, what, stop)
         finally:
             os.close(source)
 
-    def _copy_large(self, file: File, source: int, target: int, what: str, stop: Stop) -> None:
+    def _copy_large(
+        self, file: File | FileEntry, source: int, target: int, what: str, stop: Stop
+    ) -> None:
         status = os.fstat(source)
         signature = _signature(status)
         if self._verified.get(file.digest) == signature:
@@ -259,7 +263,7 @@ class FileStore:
             yield from _entries(folder)
 
     def _path(self, digest: str) -> str:
-        return f"{self._objects}/{digest[:2]}/{digest[2:]}"
+        return f"{self._objects_at}/{digest[:2]}/{digest[2:]}"
 
 
 class Writer:
@@ -281,7 +285,7 @@ class Writer:
         if not self._is_known(digest, len(data)):
             file, path = self._open()
             try:
-                _write(file, data)
+                write_all(file, data)
                 os.fchmod(file, self._mode)
             finally:
                 os.close(file)
@@ -294,7 +298,7 @@ class Writer:
         """
         mode = stat.S_IMODE(status.st_mode) & 0o777
         if status.st_size <= BLOCK:
-            data = os.read(source, BLOCK + 1)
+            data = os.read(source, status.st_size + 1)
             if len(data) == status.st_size:
                 self._check_unchanged(source, status, what)
                 return File(self.add(data), len(data), mode)
@@ -362,12 +366,6 @@ def _changed(what: str) -> FilesError:
 
 def _signature(status: os.stat_result) -> Signature:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _write(target: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(target, view) :]
 
 
 def _entries(folder: Path | os.DirEntry[str]) -> Iterator[os.DirEntry[str]]:

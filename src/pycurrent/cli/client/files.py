@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import sys
 from collections.abc import Iterator
 from datetime import datetime
@@ -30,7 +29,7 @@ from pycurrent.cli.files import (
 )
 from pycurrent.errors import UsageError
 from pycurrent.files import File
-from pycurrent.files.content import Stop, never
+from pycurrent.files.content import Stop, never, write_all
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry, listing_text
 from pycurrent.files.names import check_path
 from pycurrent.files.patterns import Patterns
@@ -166,15 +165,13 @@ class _Saved:
             raise Unreachable(f"{self._remote.url} has sent something else than {what}")
         return text
 
-    def copy_to(self, file: File, target: int, what: str, stop: Stop = never) -> None:
+    def copy_to(self, file: File | FileEntry, target: int, what: str, stop: Stop = never) -> None:
         """Copy a content to an open, empty file."""
         if file.digest not in self._places:
             for record in self.records:
                 self.entries(record)
         for piece in self.content(file.digest):
-            view = memoryview(piece)
-            while view:
-                view = view[os.write(target, view) :]
+            write_all(target, piece)
 
 
 def _record(answer: dict[str, Any], job_id: str) -> SavedRecord:
