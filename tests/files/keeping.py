@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from time import time_ns
 from typing import TypeVar
 
 from pycurrent.files import File, FileStore, Saved, Tree, place, save, save_file
@@ -22,9 +23,16 @@ class Keeper:
 
     store: FileStore
     stop: Event
+    now: Callable[[], int] = time_ns
+    large: int = 1000
 
     def saved(self, folder: Path, *patterns: str) -> Saved:
-        return self._held(lambda writer: save(self.store, writer, folder, patterns, self.stop))
+        def saving(writer: Writer) -> Saved:
+            return save(
+                self.store, writer, folder, patterns, self.stop, large=self.large, now=self.now
+            )
+
+        return self._held(saving)
 
     def tree(self, folder: Path, *patterns: str) -> Tree:
         return self.saved(folder, *patterns).tree

@@ -355,17 +355,6 @@ def test_a_listing_that_is_lost_is_told(keeper: Keeper, folder: Path, tmp_path: 
         keeper.place(tree, tmp_path / "target")
 
 
-def test_an_unchanged_folder_is_not_read_again(keeper: Keeper, folder: Path) -> None:
-    """Its files are known by their times, unless these are too young to tell."""
-    for number in range(100):
-        (folder / f"{number}").write_text(f"{number}")
-    tree = keeper.tree(folder)
-    assert keeper.tree(folder) == tree
-    # As young as it is, a change within the same moment is seen.
-    (folder / "7").write_text("8")
-    assert keeper.tree(folder) != tree
-
-
 def test_a_file_that_changes_while_it_is_read_is_refused(keeper: Keeper, folder: Path) -> None:
     """Half of one content and half of another would be nobody's."""
     path = folder / "a"

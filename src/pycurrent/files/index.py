@@ -3,20 +3,24 @@
 A file is unchanged if its number, size, mode and times are those of the last time, as for the index
 of git. One that had changed so recently then that a further change could have left its time as it
 was is read again. If all are unchanged, the tree is the last one.
+
+A large folder that was unchanged is looked at as a whole from then on (see `looking.py`): if the
+look is that of the last time, so are all names and stamps, and the folder is not walked through.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import time
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from pycurrent.files.listing import Entry
+from pycurrent.files.looking import Stamp
 from pycurrent.files.store import FileStore
 from pycurrent.files.values import File, Tree
 
@@ -27,9 +31,6 @@ _MOST = 256
 _WORTH = 64
 """Folders with fewer files are read in no time."""
 
-Stamp = tuple[int, int, int, int, int]
-"""The number, size, mode, and times of a file, which tell whether it has changed."""
-
 
 class Seen(Struct, frozen=True, array_like=True, gc=False):
     """A file, as it was when it was read."""
@@ -38,41 +39,73 @@ class Seen(Struct, frozen=True, array_like=True, gc=False):
     digest: str
 
 
-class _Form(Struct, array_like=True):
-    losses: bytes
+class _Files(Struct, array_like=True):
     at: int
     seen: dict[str, Seen]
     others: list[Entry]
-    tree: tuple[str, int, int] | None
+
+
+class _Form(Struct, array_like=True):
+    tree: tuple[str, int, int]
+    losses: bytes
+    look: bytes
+    """The digest of a look at the folder as it was saved; empty if there is none."""
+    files: Raw
+    """The rest, which is not decoded if the look is the same."""
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Form)
+_decoder_of_files = msgspec.msgpack.Decoder(_Files)
 
 
 class FolderIndex:
     """The files of one folder, as they were. Made by `read`."""
 
-    def __init__(self, store: FileStore, path: Path, last: _Form) -> None:
+    def __init__(self, store: FileStore, path: Path, form: _Form | None, began: int) -> None:
         self._store = store
         self._path = path
-        self._last = last
-        self._is_sure = last.losses == store.losses
-        self._before = last.at - _COARSE
-        self._began = time.time_ns()
+        self._form = form
+        self._is_sure = form is not None and form.losses == store.losses
+        self._began = began
         self._has_read = False
         self.now: dict[str, Seen] = {}
         """The files that were found now."""
 
     @classmethod
-    def read(cls, store: FileStore, folder: Path) -> FolderIndex:
-        """Read the index of a folder; an empty one if there is none."""
+    def read(cls, store: FileStore, folder: Path, now: int) -> FolderIndex:
+        """Read the index of a folder; an empty one if there is none. `now` is in nanoseconds."""
         name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
         path = store.root / "seen" / name
-        last = _Form(b"", 0, {}, [], None)
+        form = None
         with suppress(OSError, msgspec.DecodeError):
-            last = _decoder.decode(path.read_bytes())
-        return cls(store, path, last)
+            form = _decoder.decode(path.read_bytes())
+        return cls(store, path, form, now)
+
+    @cached_property
+    def _last(self) -> _Files:
+        if self._form is not None:
+            with suppress(msgspec.DecodeError):
+                return _decoder_of_files.decode(self._form.files)
+            self._form = None
+        return _Files(0, {}, [])
+
+    @cached_property
+    def _before(self) -> int:
+        """When a file must have changed last for that its times tell that it is the same."""
+        return self._last.at - _COARSE
+
+    @property
+    def count(self) -> int:
+        """The number of files in the last tree, if that may be the same again; 0 if not."""
+        return self._form.tree[1] if self._form is not None and self._is_sure else 0
+
+    def looks_same(self, look: bytes) -> Tree | None:
+        """The last tree, if a look with this digest is that of the last time."""
+        form = self._form
+        if form is None or not self._is_sure or form.look != look:
+            return None
+        return Tree(*form.tree)
 
     def knows(self, path: str, status: os.stat_result) -> bool:
         """True if the file at a path is as it was, and its content is kept."""
@@ -95,18 +128,28 @@ class FolderIndex:
         """The last tree, if it is the same again: all files are known, and no other ones were
         there; `others` are the links and folders.
         """
-        last = self._last
+        last, form = self._last, self._form
         is_same = self._is_sure and not self._has_read and len(self.now) == len(last.seen)
-        if not is_same or last.tree is None or others != last.others:
+        if not is_same or form is None or others != last.others:
             return None
-        return Tree(*last.tree)
+        return Tree(*form.tree)
 
     def write(self, others: list[Entry], tree: Tree) -> None:
-        """Keep what the folder holds now. It is only for speed, so no failure counts."""
-        if len(self.now) < _WORTH:
-            return
-        known = tree.digest, tree.count, tree.size
-        form = _Form(self._store.losses, self._began, self.now, others, known)
+        """Keep what the folder holds now."""
+        if len(self.now) >= _WORTH:
+            files = Raw(_encoder.encode(_Files(self._began, self.now, others)))
+            known = tree.digest, tree.count, tree.size
+            self._write(_Form(known, self._store.losses, b"", files))
+
+    def note_look(self, look: bytes) -> None:
+        """Keep the digest of a look at the folder, which is unchanged: no file in it is so young
+        that a further change could look the same.
+        """
+        if self._form is not None:
+            self._write(msgspec.structs.replace(self._form, look=look))
+
+    def _write(self, form: _Form) -> None:
+        """It is only for speed, so no failure counts."""
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}.{os.urandom(4).hex()}")
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)

@@ -25,8 +25,8 @@ class Patterns:
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        self._texts = tuple(map(_checked, patterns))
-        self._all = [_expressions(text) for text in self._texts]
+        self.texts = tuple(map(_checked, patterns))
+        self._all = [_expressions(text) for text in self.texts]
         self._matched = [False] * len(self._all)
 
     @property
@@ -53,7 +53,7 @@ class Patterns:
     def unmatched(self) -> list[str]:
         """The patterns that have selected nothing so far."""
         return [
-            text for text, matched in zip(self._texts, self._matched, strict=True) if not matched
+            text for text, matched in zip(self.texts, self._matched, strict=True) if not matched
         ]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -13,11 +14,14 @@ from threading import Event
 from pycurrent.files.errors import FilesError, Stopped
 from pycurrent.files.index import FolderIndex
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry, listing_text
+from pycurrent.files.looking import Look, look_at, told_of_file, told_of_folder, told_of_link
 from pycurrent.files.names import check_path
 from pycurrent.files.patterns import Patterns
 from pycurrent.files.store import FileStore, Writer
 from pycurrent.files.values import File, Tree
 
+_LARGE = 1000
+"""A folder with fewer files is walked through before two processes have begun to look at it."""
 _ORDINARY = 0o755
 """The mode of folders that listings leave out."""
 _REPOSITORY = ".git"
@@ -38,15 +42,26 @@ class Saved:
 
 
 def save(
-    store: FileStore, writer: Writer, folder: Path, patterns: Sequence[str], stop: Event
+    store: FileStore,
+    writer: Writer,
+    folder: Path,
+    patterns: Sequence[str],
+    stop: Event,
+    *,
+    large: int = _LARGE,
+    now: Callable[[], int] = time.time_ns,
 ) -> Saved:
     """Save what the patterns select in a folder, or all of it without any. Blocks.
+
+    A folder of which so many files were saved that it is `large` is looked at as a whole before it
+    is walked through. `now` tells the time, in nanoseconds.
 
     Links are kept as links, and not gone through. The folder `.git` at the top is left out. Raises
     `FilesError` for a name or a link that can't be in a tree, a file that can't be read or changes
     meanwhile, and `Stopped`; `UsageError` for a malformed pattern.
     """
-    saving = _Saving(store, writer, folder, Patterns(patterns), stop)
+    index = FolderIndex.read(store, folder, now())
+    saving = _Saving(index, writer, folder, Patterns(patterns), stop, large)
     try:
         return saving.saved()
     except OSError as error:
@@ -74,28 +89,62 @@ class _Saving:
     """One walk through a folder."""
 
     def __init__(
-        self, store: FileStore, writer: Writer, folder: Path, patterns: Patterns, stop: Event
+        self,
+        index: FolderIndex,
+        writer: Writer,
+        folder: Path,
+        patterns: Patterns,
+        stop: Event,
+        large: int,
     ) -> None:
+        self._index = index
         self._writer = writer
         self._folder = folder
         self._patterns = patterns
         self._stop = stop
-        self._index = FolderIndex.read(store, folder)
+        self._large = large
         self._others: list[Entry] = []
         """The links, and the folders that are worth an entry."""
         self._left_out: list[str] = []
+        self._folders: dict[str, int] = {}
+        """All folders, with their modes."""
+        self._passed: list[str] = []
+        """The paths that were not selected."""
 
     def saved(self) -> Saved:
         if not self._folder.is_dir():
             raise FilesError(f"{self._folder} is not a folder, so nothing in it can be saved")
+        look = self._look()
+        if look is not None and (tree := self._index.looks_same(look.digest)) is not None:
+            return Saved(tree, (), ())
         top = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._walk(top, "", is_selected=self._patterns.are_none)
         finally:
             os.close(top)
         self._others.sort(key=lambda entry: entry.path)
-        tree = self._index.unchanged(self._others) or self._written()
+        tree = self._index.unchanged(self._others)
+        if tree is None:
+            tree = self._written()
+        elif look is not None and self._has_seen_the_same(look):
+            self._index.note_look(look.digest)
         return Saved(tree, tuple(self._patterns.unmatched), tuple(self._left_out))
+
+    def _look(self) -> Look | None:
+        if self._index.count < self._large:
+            return None
+        return look_at(self._folder, _REPOSITORY, self._patterns.texts, self._stop.is_set)
+
+    def _has_seen_the_same(self, look: Look) -> bool:
+        """True if the walk has found what the look had, and all that the look can tell of."""
+        if self._left_out or self._patterns.unmatched:
+            return False
+        files = {path: told_of_file(seen.stamp) for path, seen in self._index.now.items()}
+        folders = {path: told_of_folder(mode) for path, mode in self._folders.items()}
+        links = {
+            one.path: told_of_link(one.target) for one in self._others if isinstance(one, LinkEntry)
+        }
+        return look.has_found(files | folders | links, self._passed)
 
     def _written(self) -> Tree:
         files = [
@@ -123,6 +172,8 @@ class _Saving:
             elif wanted:
                 found = True
                 self._keep(folder, entry, name)
+            else:
+                self._passed.append(name)
         return found
 
     def _listed(self, folder: int, path: str) -> list[os.DirEntry[str]]:
@@ -139,9 +190,11 @@ class _Saving:
             raise self._unreadable(path, error) from None
         try:
             is_filled = self._walk(folder, path, is_selected=is_selected)
-            mode = stat.S_IMODE(os.fstat(folder).st_mode) & 0o777
+            mode = stat.S_IMODE(os.fstat(folder).st_mode)
         finally:
             os.close(folder)
+        self._folders[path] = mode
+        mode &= 0o777
         if (is_selected and not is_filled) or (is_filled and mode != _ORDINARY):
             check_path(path)
             self._others.append(FolderEntry(path, mode))
