@@ -24,6 +24,9 @@ from .waiting import over
 Start = Callable[..., Harness]
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
+# What the operations do is tried with both kinds of engines, beside this file.
+pytestmark = pytest.mark.parametrize("newer", ["containerd"], indirect=True, scope="session")
+
 
 @pytest.fixture(autouse=True)
 def _settings_of_the_tests(monkeypatch: pytest.MonkeyPatch, engine: DockerEngine) -> None:
