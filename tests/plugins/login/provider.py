@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -18,39 +18,40 @@ class Provider:
 
     def __init__(self) -> None:
         self.url = ""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[str] | None = None
 
-    async def start(self) -> None:
+    def start(self) -> None:
         require_packages(FOLDER)
         node = shutil.which("node")
         assert node is not None
-        self._process = await asyncio.create_subprocess_exec(
-            node,
-            "provider.mjs",
+        self._process = subprocess.Popen(
+            [node, "provider.mjs"],
             cwd=FOLDER,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        self.url = await self._line()
+        self.url = self._line()
 
-    async def tell(self, **said: Any) -> Any:
+    def tell(self, **said: Any) -> Any:
         """Change how it answers: see `provider.mjs`. Returns what it was asked so far."""
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(said).encode() + b"\n")
-        await self._process.stdin.drain()
-        return json.loads(await self._line())
+        self._process.stdin.write(json.dumps(said) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._line())
 
-    async def stop(self) -> None:
+    def forget(self) -> None:
+        """It answers as at first."""
+        self.tell(forget=True)
+
+    def stop(self) -> None:
         """Twice is fine."""
         if self._process is not None:
             process, self._process = self._process, None
-            assert process.stdin is not None
-            process.stdin.close()
-            await process.wait()
+            process.communicate()
 
-    async def _line(self) -> str:
+    def _line(self) -> str:
         assert self._process is not None
         assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), 30)
-        return line.decode().strip()
+        return self._process.stdout.readline().strip()

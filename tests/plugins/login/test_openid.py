@@ -1,7 +1,7 @@
 """Logins at OpenID providers, against one that strangers wrote."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -32,14 +32,30 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    """A provider that knows Ann."""
+@pytest.fixture(scope="module")
+def running() -> Iterator[Provider]:
+    """A provider for all tests here: it takes a while to start."""
     provider = Provider()
-    await provider.start()
-    await provider.tell(user=ANN)
+    provider.start()
     yield provider
-    await provider.stop()
+    provider.stop()
+
+
+@pytest.fixture
+def provider(running: Provider) -> Provider:
+    """A provider that knows Ann."""
+    running.forget()
+    running.tell(user=ANN)
+    return running
+
+
+@pytest.fixture
+def leaving() -> Iterator[Provider]:
+    """Another, which the test stops."""
+    provider = Provider()
+    provider.start()
+    yield provider
+    provider.stop()
 
 
 @pytest.fixture
@@ -87,9 +103,9 @@ async def test_somebody_who_logs_in_has_the_role_of_now(
     """The highest one of what they are."""
     login = login_at(provider, clock)
     assert await logged_in(login) == User("openid:ann", "Ann A.", Role.BUILDER)
-    await provider.tell(user={**ANN, "groups": ["guests", "Admins"]})
+    provider.tell(user={**ANN, "groups": ["guests", "Admins"]})
     assert await logged_in(login) == User("openid:ann", "Ann A.", Role.ADMIN)
-    await provider.tell(user={"sub": "7", "groups": ["guests"]})
+    provider.tell(user={"sub": "7", "groups": ["guests"]})
     assert await logged_in(login) == User("openid:7", "7", Role.VIEWER)
 
 
@@ -137,7 +153,7 @@ async def test_a_token_that_was_not_made_for_this_login_is_refused(
 ) -> None:
     """Whatever in it is wrong; nobody is let in, and it is said without details."""
     login = login_at(provider, clock)
-    await provider.tell(claims=claims)
+    provider.tell(claims=claims)
     refused = await logged_in(login)
     assert refused == LoginRefused("OpenID has refused this login: log in again")
     assert login.known(User("openid:ann", "Ann A.")) is None
@@ -148,13 +164,13 @@ async def test_a_token_that_is_not_signed_is_refused(
     provider: Provider, clock: VirtualClock, token: str
 ) -> None:
     """As is one that is missing."""
-    await provider.tell(token={"id_token": token})
+    provider.tell(token={"id_token": token})
     assert isinstance(await logged_in(login_at(provider, clock)), LoginRefused)
 
 
 async def test_somebody_without_a_role_is_refused(provider: Provider, clock: VirtualClock) -> None:
     """With the name under which they could get one."""
-    await provider.tell(user={**ANN, "preferred_username": "eve"})
+    provider.tell(user={**ANN, "preferred_username": "eve"})
     refused = await logged_in(login_at(provider, clock))
     assert isinstance(refused, LoginRefused)
     assert refused.why.startswith("eve may not use this site")
@@ -178,12 +194,12 @@ async def test_a_login_that_is_refused_there_is_told(
 
 
 async def test_a_provider_that_does_not_answer_is_told(
-    provider: Provider, clock: VirtualClock
+    leaving: Provider, clock: VirtualClock
 ) -> None:
     """Before and after the browser was there."""
-    login = login_at(provider, clock)
+    login = login_at(leaving, clock)
     query = await come_back(await begun(login))
-    await provider.stop()
+    leaving.stop()
     gone = LoginRefused("OpenID can't be reached now: try again later")
     assert await login.finish(query, state="s" * 43, callback=CALLBACK) == gone
     assert await login.address(state="a", callback=CALLBACK) == gone
@@ -209,7 +225,7 @@ async def test_a_role_that_has_changed_counts_after_the_next_check(
     ann = await logged_in(login)
     assert isinstance(ann, User)
     assert login.known(ann) == ann
-    await provider.tell(user={**ANN, "groups": ["admins"]})
+    provider.tell(user={**ANN, "groups": ["admins"]})
     assert login.known(ann) == ann
     await passes(RECHECK, login, clock)
     assert login.known(ann) == User("openid:ann", "Ann A.", Role.ADMIN)
@@ -225,7 +241,7 @@ async def test_a_session_ends_with_the_access(
     login = login_at(provider, clock)
     ann = await logged_in(login)
     assert isinstance(ann, User)
-    await provider.tell(**change)
+    provider.tell(**change)
     await passes(RECHECK, login, clock)
     assert login.known(ann) is None
 
@@ -237,13 +253,13 @@ async def test_a_provider_that_is_away_ends_sessions_only_after_a_while(
     login = login_at(provider, clock)
     ann = await logged_in(login)
     assert isinstance(ann, User)
-    await provider.tell(status=503)
+    provider.tell(status=503)
     await passes(RECHECK, login, clock)
     await passes(PATIENCE - RECHECK, login, clock)
     assert login.known(ann) == ann
-    await provider.tell(status=200)
+    provider.tell(status=200)
     await passes(RECHECK, login, clock)
-    await provider.tell(status=503)
+    provider.tell(status=503)
     await passes(RECHECK, login, clock)
     assert login.known(ann) == ann
     await passes(PATIENCE, login, clock)

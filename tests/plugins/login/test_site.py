@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -22,15 +22,15 @@ from .provider import Provider
 
 
 @pytest.fixture
-async def provider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Provider]:
+def provider(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """A provider that knows Ann."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     provider = Provider()
-    await provider.start()
-    await provider.tell(user={"sub": "1", "preferred_username": "ann", "name": "Ann"})
+    provider.start()
+    provider.tell(user={"sub": "1", "preferred_username": "ann", "name": "Ann"})
     yield provider
-    await provider.stop()
+    provider.stop()
 
 
 async def log_in(browser: httpx.AsyncClient, site: RunningSite) -> httpx.Response:
@@ -55,7 +55,7 @@ async def test_somebody_logs_in_and_is_out_again_when_access_ends(
         page = await log_in(browser, site)
         assert page.url.path == "/history"
         assert "openid:ann" in page.text
-        await provider.tell(status=401)
+        provider.tell(status=401)
         clock.move(RECHECK)
         await asyncio.sleep(0)  # calls that are due are made
         await login.settled()
@@ -67,7 +67,7 @@ async def test_a_provider_that_does_not_answer_is_told_on_the_page(
 ) -> None:
     """Where people log in."""
     login = OpenID(provider.url, "our-client", "our-secret", roles={"anybody": Role.VIEWER})
-    await provider.stop()
+    provider.stop()
     settings = WebSettings(port=0, access=AccessSettings(providers=(login,)))
     async with (
         running_site(lambda: constant(1), tmp_path, settings=settings) as site,

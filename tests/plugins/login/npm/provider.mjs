@@ -1,7 +1,7 @@
 // An OpenID provider for tests. It prints its address, and does what the lines of its input say:
 // {"user": {...}} is its user information from then on, {"status": 401} the status of that,
 // {"claims": {...}} changes the tokens, {"token": {...}} and {"tokenStatus": 400} the answers of its
-// token endpoint, {"logins": n} asks how often a token was given.
+// token endpoint, {"forget": true} lets it answer as at first. It says what it was asked.
 import { createInterface } from "node:readline";
 import { OAuth2Server } from "oauth2-mock-server";
 
@@ -23,7 +23,9 @@ server.service.on("beforeAuthorizeRedirect", (redirect) => { asked = Object.from
 await server.start(0, "127.0.0.1");
 console.log(server.issuer.url);
 for await (const line of createInterface({ input: process.stdin })) {
-  Object.assign(told, JSON.parse(line));
+  const said = JSON.parse(line);
+  if (said.forget) [told, asked, tokens] = [{}, {}, 0];
+  else Object.assign(told, said);
   console.log(JSON.stringify({ tokens, asked }));
 }
 await server.stop();
