@@ -1,11 +1,10 @@
 """The reference has every public name, command and option."""
 
-import os
 import pydoc
 import re
-import subprocess
-import sys
+from contextlib import redirect_stdout
 from dataclasses import fields
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +14,9 @@ import pycurrent
 import pycurrent.testing
 import pycurrent.web
 from pycurrent import Current, Job
+from pycurrent.cli.app import make_app
+from pycurrent.cli.end import status_of
+from pycurrent.cli.library import call
 from pycurrent.plugins import git
 from pycurrent.testing import pytest_plugin
 from pycurrent.web import AccessSettings, WebSettings
@@ -22,6 +24,12 @@ from pycurrent.web import AccessSettings, WebSettings
 from .plugins import PLUGINS
 
 REFERENCE = (Path(__file__).resolve().parents[2] / "docs" / "reference.md").read_text()
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which each option is on a line of its own, whole."""
+    monkeypatch.setenv("COLUMNS", "200")
 
 
 def documented(name: str) -> bool:
@@ -74,16 +82,16 @@ def test_fixtures() -> None:
     assert [name for name in fixtures if not documented(name)] == []
 
 
+def shown_help(*words: str) -> str:
+    """What the help of a command shows."""
+    with redirect_stdout(StringIO()) as shown:
+        assert status_of("pycurrent", lambda: call(make_app(), [*words, "--help"])) == 0
+    return shown.getvalue()
+
+
 def options(*words: str) -> set[str]:
     """The options that the help of a command shows."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "pycurrent", *words, "--help"],
-        env={**os.environ, "COLUMNS": "200"},
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", shown)) - {"-h"}
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", shown_help(*words))) - {"-h"}
 
 
 COMMANDS = {
@@ -170,12 +178,7 @@ def test_command(group: str, word: str) -> None:
 @pytest.mark.parametrize("group", COMMANDS)
 def test_commands(group: str) -> None:
     """There is no other command than those above."""
-    shown = subprocess.run(
-        [sys.executable, "-m", "pycurrent", *group.split(), "--help"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    shown = shown_help(*group.split())
     assert set(re.findall(r"^│ ([a-z][a-z-]*) ", shown, re.MULTILINE)) == COMMANDS[group]
 
 
