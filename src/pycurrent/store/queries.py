@@ -1,5 +1,7 @@
 """Reads the named statements of `queries.sql`."""
 
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from pycurrent.store.records import CHANGING, COLUMNS, LastResult
@@ -39,7 +41,8 @@ AUDIT_CONDITIONS = {
 """The conditions of the filters of the audit."""
 
 
-def load_queries() -> dict[str, str]:
+@cache
+def load_queries() -> Mapping[str, str]:
     """Each statement of `queries.sql` by its name, without its comments, with a job's columns."""
     text = _FILE.read_text(encoding="utf-8")
     for place, columns in _COLUMNS.items():

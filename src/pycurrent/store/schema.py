@@ -15,6 +15,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 from stat import S_ISREG
 from time import monotonic
@@ -49,12 +50,13 @@ _STEPS_BETWEEN_LOOKS = 100_000
 _log = logging.getLogger(__name__)
 
 
-def migrations() -> list[str]:
+@cache
+def migrations() -> tuple[str, ...]:
     """The scripts that make the schema, in order; the first makes version 1."""
     files = sorted(file for file in _MIGRATIONS.iterdir() if file.suffix == ".sql")
     numbers = [int(file.name.partition("_")[0]) for file in files]
     assert numbers == list(range(1, len(files) + 1)), numbers
-    return [file.read_text(encoding="utf-8") for file in files]
+    return tuple(file.read_text(encoding="utf-8") for file in files)
 
 
 def open_for_writing(
