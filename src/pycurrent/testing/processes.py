@@ -37,7 +37,7 @@ def processes_under(parent: int) -> list[ProcessActivity]:
     """All descendants of a process, except those that only wait to be reaped."""
     children: dict[int, list[ProcessActivity]] = {}
     for pid in _pids():
-        found = _activity(PROC / str(pid), pid)
+        found = _activity(f"{PROC}/{pid}", pid)
         if found is not None:
             children.setdefault(found[0], []).append(found[1])
     below: list[ProcessActivity] = []
@@ -51,7 +51,7 @@ def processes_under(parent: int) -> list[ProcessActivity]:
 
 def threads_of_ours(native_ids: Iterable[int]) -> list[ProcessActivity]:
     """The activity of threads of this process, by native id."""
-    found = (_activity(PROC / "self" / "task" / str(number), number) for number in native_ids)
+    found = (_activity(f"{PROC}/self/task/{number}", number) for number in native_ids)
     return [entry[1] for entry in found if entry is not None]
 
 
@@ -82,18 +82,25 @@ def is_resident(pid: int) -> bool:
 
 def _pids() -> Iterator[int]:
     if PROC.is_dir():
-        for folder in PROC.iterdir():
-            if folder.name.isdecimal():
-                yield int(folder.name)
+        with os.scandir(PROC) as entries:
+            for entry in entries:
+                if entry.name.isdecimal():
+                    yield int(entry.name)
 
 
-def _activity(folder: Path, pid: int) -> tuple[int, ProcessActivity] | None:
+def _activity(folder: str, pid: int) -> tuple[int, ProcessActivity] | None:
     """The parent of a process, and its activity; None if it has gone."""
+    # Each engine in a test looks at all processes of the machine: this is quicker than `Path`.
     try:
-        text = (folder / "stat").read_text(errors="replace")
+        file = os.open(f"{folder}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            stat = os.read(file, 4096)
+        finally:
+            os.close(file)
     except OSError:
         return None
     # The name, in parentheses, may hold anything.
-    fields = text.rpartition(")")[2].split()
-    state, parent, user, system = fields[0], int(fields[1]), int(fields[11]), int(fields[12])
+    fields = stat.rpartition(b")")[2].split()
+    state = fields[0].decode()
+    parent, user, system = int(fields[1]), int(fields[11]), int(fields[12])
     return None if state in _GONE else (parent, ProcessActivity(pid, state, user + system))
