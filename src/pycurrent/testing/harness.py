@@ -17,6 +17,7 @@ from pycurrent.term import Current, Output, Stats
 from pycurrent.term.diagram import Graph
 from pycurrent.testing.build import Build
 from pycurrent.testing.clock import START, VirtualClock
+from pycurrent.testing.new_database import lay_database
 from pycurrent.testing.settling import PATIENCE, TICK, Settling
 
 _FOREVER = 3600.0
@@ -42,11 +43,13 @@ class Harness:
         self.clock = VirtualClock(start)
         self.engine = Engine(pipeline, state_dir=state_dir, config=config, clock=self.clock)
         self.engine.on_open(_wait_for_the_disk)
+        self._state_dir = state_dir
         self._settling: Settling | None = None
         self._is_open = False
 
     async def __aenter__(self) -> Self:
         self._settling = Settling()
+        lay_database(self._state_dir)
         await self.engine.__aenter__()
         self._is_open = True
         return self
