@@ -4,13 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pycurrent.files import FilesError
-from pycurrent.files.listing import Entry, FileEntry, FolderEntry, entries_in, listing_text
+from pycurrent.files.listing import (
+    Entry,
+    FileEntry,
+    FolderEntry,
+    LinkEntry,
+    entries_in,
+    listing_text,
+)
 from pycurrent.files.names import check_path, check_paths
+
+MANY = 25_000
+"""Entries that are not read or written in one go."""
+
+
+def test_a_long_listing_is_as_its_form_says() -> None:
+    """It is read and written in parts, so that other threads go on, and looks the same."""
+    entries: list[Entry] = [
+        FileEntry(f"{number * 7919 % MANY}", 0o644, number, f"{number:064x}")
+        for number in range(MANY)
+    ]
+    entries += [LinkEntry("],[", '"]'), FolderEntry('],["file",', 0o700)]
+    text = listing_text(entries)
+    ordered = sorted(entries, key=lambda entry: entry.path)
+    assert text == msgspec.json.encode(("pycurrent tree 1", ordered))
+    assert entries_in(text) == ordered
+    assert entries_in(listing_text([])) == []
+
+
+def test_a_listing_of_another_form_is_refused() -> None:
+    """Whatever its entries look like."""
+    with pytest.raises(FilesError, match="can't read a listing of the form 'tree 2': update"):
+        entries_in(b'["tree 2",[{"new":1}]]')
 
 
 @given(paths=st.lists(st.text("a./\0\udcff", max_size=5), max_size=4))

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pycurrent.files import FileStore
+from pycurrent.files import FileStore, Tree
 from pycurrent.files.content import digest_of, never
+from pycurrent.files.index import FolderIndex
 from pycurrent.files.listing import Entry, FileEntry, FolderEntry, LinkEntry, listing_text
 from pycurrent.files.looking import look_at, told_of_file
 
@@ -90,6 +91,25 @@ def test_a_large_folder_that_stays_unchanged_is_not_walked_through(
     assert is_walked(keeper, large)
     (large / "d1" / "new").unlink()
     assert keeper.tree(large) == tree
+
+
+def test_the_files_of_a_very_large_folder_are_known(keeper: Keeper, folder: Path) -> None:
+    """They are kept in parts; those that are not as they were are not known."""
+    (folder / "a").write_text("x")
+    status, file = (folder / "a").stat(), keeper.file(folder / "a")
+    tree = Tree(file.digest, 25_000, 25_000)
+    index = FolderIndex.read(keeper.store, folder, later())
+    for number in range(25_000):
+        index.note(f"{number}", status, file)
+    index.write([], tree)
+    index = FolderIndex.read(keeper.store, folder, later())
+    assert index.count == 25_000
+    assert all(index.knows(f"{number}", status) for number in range(25_000))
+    assert not index.knows("25000", status)
+    assert index.unchanged([]) == tree
+    assert index.unchanged([LinkEntry("b", "a")]) is None
+    (folder / "a").chmod(0o600)
+    assert not index.knows("7", (folder / "a").stat())
 
 
 def test_a_look_does_not_stand_for_other_patterns(keeper: Keeper, large: Path) -> None:

@@ -17,9 +17,9 @@ from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
-from pycurrent.files.listing import Entry
+from pycurrent.files.listing import Entry, slices_of
 from pycurrent.files.looking import Stamp
 from pycurrent.files.store import FileStore
 from pycurrent.files.values import File, Tree
@@ -39,24 +39,20 @@ class Seen(Struct, frozen=True, array_like=True, gc=False):
     digest: str
 
 
-class _Files(Struct, array_like=True):
-    at: int
-    seen: dict[str, Seen]
-    others: list[Entry]
-
-
 class _Form(Struct, array_like=True):
     tree: tuple[str, int, int]
     losses: bytes
     look: bytes
     """The digest of a look at the folder as it was saved; empty if there is none."""
-    files: Raw
-    """The rest, which is not decoded if the look is the same."""
+    at: int
+    others: bytes
+    seen: list[bytes]
+    """Some files each, which are not decoded if the look is the same."""
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Form)
-_decoder_of_files = msgspec.msgpack.Decoder(_Files)
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Form).decode
+_decode_seen = msgspec.msgpack.Decoder(dict[str, Seen]).decode
 
 
 class FolderIndex:
@@ -67,6 +63,8 @@ class FolderIndex:
         self._path = path
         self._form = form
         self._is_sure = form is not None and form.losses == store.losses
+        self._before = 0 if form is None else form.at - _COARSE
+        """When a file must have changed last for that its times tell that it is the same."""
         self._began = began
         self._has_read = False
         self.now: dict[str, Seen] = {}
@@ -79,21 +77,18 @@ class FolderIndex:
         path = store.root / "seen" / name
         form = None
         with suppress(OSError, msgspec.DecodeError):
-            form = _decoder.decode(path.read_bytes())
+            form = _decode(path.read_bytes())
         return cls(store, path, form, now)
 
     @cached_property
-    def _last(self) -> _Files:
-        if self._form is not None:
-            with suppress(msgspec.DecodeError):
-                return _decoder_of_files.decode(self._form.files)
+    def _seen(self) -> dict[str, Seen]:
+        seen: dict[str, Seen] = {}
+        try:
+            for part in self._form.seen if self._form is not None else ():
+                seen |= _decode_seen(part)
+        except msgspec.DecodeError:
             self._form = None
-        return _Files(0, {}, [])
-
-    @cached_property
-    def _before(self) -> int:
-        """When a file must have changed last for that its times tell that it is the same."""
-        return self._last.at - _COARSE
+        return seen
 
     @property
     def count(self) -> int:
@@ -109,7 +104,7 @@ class FolderIndex:
 
     def knows(self, path: str, status: os.stat_result) -> bool:
         """True if the file at a path is as it was, and its content is kept."""
-        seen = self._last.seen.get(path)
+        seen = self._seen.get(path)
         if seen is None or seen.stamp != stamp_of(status):
             return False
         if status.st_ctime_ns > self._before or status.st_mtime_ns > self._before:
@@ -128,18 +123,19 @@ class FolderIndex:
         """The last tree, if it is the same again: all files are known, and no other ones were
         there; `others` are the links and folders.
         """
-        last, form = self._last, self._form
-        is_same = self._is_sure and not self._has_read and len(self.now) == len(last.seen)
-        if not is_same or form is None or others != last.others:
+        is_same = self._is_sure and not self._has_read and len(self.now) == len(self._seen)
+        form = self._form
+        if not is_same or form is None or form.others != _encode(others):
             return None
         return Tree(*form.tree)
 
     def write(self, others: list[Entry], tree: Tree) -> None:
         """Keep what the folder holds now."""
         if len(self.now) >= _WORTH:
-            files = Raw(_encoder.encode(_Files(self._began, self.now, others)))
             known = tree.digest, tree.count, tree.size
-            self._write(_Form(known, self._store.losses, b"", files))
+            seen = [_encode(dict(part)) for part in slices_of([*self.now.items()])]
+            losses = self._store.losses
+            self._write(_Form(known, losses, b"", self._began, _encode(others), seen))
 
     def note_look(self, look: bytes) -> None:
         """Keep the digest of a look at the folder, which is unchanged: no file in it is so young
@@ -154,7 +150,7 @@ class FolderIndex:
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             self._make_room()
-            part.write_bytes(_encoder.encode(form))
+            part.write_bytes(_encode(form))
             part.replace(self._path)
 
     def _make_room(self) -> None:
