@@ -23,7 +23,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test properties test-pythons lint demo pictures screenshots bench campaign house release lock clean
+.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign house release lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,16 +48,13 @@ setup: $(SITE)  ## make the virtual environment, with everything installed
 test: setup  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
 
-properties: setup  ## try the property tests with ten times as many examples (EFFORT=10)
-	EFFORT=$(or $(EFFORT),10) $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --timeout 7200
-
 test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine
 	VENV=$(VENV) .ci/test-pythons
 
 lint: $(STAMP)  ## ruff, mypy (strict), and our English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --num-workers 2
+	$(BIN)/mypy
 	$(BIN)/python -m tools.prose
 
 # A clone with its own identity, so that anybody can commit to it.

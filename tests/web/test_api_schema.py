@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -19,12 +18,9 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 import pycurrent as current
 from pycurrent import Engine
 from pycurrent.service import Service
-from pycurrent.web.api.routing import query_parameters
-from pycurrent.web.app import _ROUTERS as ROUTERS
 from pycurrent.web.server import Website
 from pycurrent.web.settings import WebSettings
 
-from ..effort import examples
 from .api import Tasks
 from .sites import running_site
 
@@ -68,26 +64,6 @@ DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=STREAMS)
 
 
-def test_each_route_takes_the_parameters_that_the_document_has() -> None:
-    """Those of its query; it refuses all others."""
-    routes = {
-        (route.path_format, method.lower()): query_parameters(route)
-        for router in ROUTERS
-        for route in router.routes
-        if isinstance(route, APIRoute)
-        for method in route.methods or ()
-    }
-    described = {
-        (path, method): {
-            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
-        }
-        for path, operations in DOCUMENT["paths"].items()
-        for method, operation in operations.items()
-    }
-    assert described
-    assert {place: routes[place] for place in described} == described
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A site in a thread of its own, with jobs that have failed, succeeded, and still run."""
@@ -120,7 +96,7 @@ async def serve(
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=examples(EXAMPLES),
+    max_examples=EXAMPLES,
     derandomize=True,
     database=None,
     deadline=None,

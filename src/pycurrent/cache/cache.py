@@ -14,6 +14,7 @@ from pycurrent.cache.code import CodeNotices
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Retirement
 from pycurrent.cache.handle import Handle
 from pycurrent.cache.instance import Instance
+from pycurrent.cache.left_jobs import LeftJobs
 from pycurrent.cache.makers import Makers
 from pycurrent.cache.operation_type import (
     GONE,
@@ -23,7 +24,7 @@ from pycurrent.cache.operation_type import (
     OperationTypes,
 )
 from pycurrent.cache.pauses import Pauses
-from pycurrent.cache.records import load, new_job, recorded
+from pycurrent.cache.records import left_job, load, new_job, recorded
 from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
 from pycurrent.cache.runs import AT_ONCE, Runs
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from pycurrent.cache.schedule import Schedule
     from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.pool import Tickets, Urgency
 
 T = TypeVar("T")
@@ -95,6 +97,7 @@ class ResultCache:
             engine.live.stages_of,
             engine.request_step,
         )
+        self.left_jobs = LeftJobs(engine)
         self.retirements = Retirements(engine, self.instances, self.op_types, self.instance)
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_uses: list[Callable[[Use], None]] = []
@@ -232,6 +235,14 @@ class ResultCache:
         created = self._moment or Moment(self.clock)
         return new_job(self.engine, op, description, cause, urgency, owner, created, tickets)
 
+    def take_left(self, op: str, key_digest: str, target: str | None) -> LeftRun | None:
+        return self.left_jobs.take(op, key_digest, target)
+
+    def left_job(
+        self, left: LeftRun, description: str, *, urgency: Urgency, owner: JobOwner
+    ) -> DrivenJob:
+        return left_job(self.engine, left, description, urgency, owner)
+
     def use_job(self, instance: Instance, job_id: str) -> None:
         self.engine.use_job(job_id, instance)
 
@@ -317,6 +328,7 @@ class ResultCache:
         try:
             self._update()
             if not self._left:
+                self.left_jobs.look()
                 self.retirements.look()
         finally:
             self._moment = None

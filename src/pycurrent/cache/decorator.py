@@ -41,6 +41,7 @@ def builder(
     priority: int = 0,
     auto_cancel: bool = False,
     lookup: bool = False,
+    durable: bool = False,
     for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
@@ -62,7 +63,9 @@ def builder(
     what is lost is made again. `still_there_many` is the same for many results at once: it gets a
     list of such (key ..., outcome), and returns as many truths. `lookup` is for what only looks at
     something: a refresh by its schedule that finds the same value again leaves no job in the
-    history, and no log. `for_untrusted` says that it runs none of the code of strangers for whom it
+    history, and no log. `durable` says that its effects are those of the commands it runs: where
+    the engine has a lease they go on when that is killed, and the next one goes on with the job.
+    `for_untrusted` says that it runs none of the code of strangers for whom it
     works: then it gets secrets, and needs no approval.
 
     Use it for what is made: it runs once for the same key, and not again if an earlier key comes
@@ -86,6 +89,7 @@ def builder(
         still_there=still_there,
         still_there_many=still_there_many,
         lookup=lookup,
+        durable=durable,
         for_untrusted=for_untrusted,
     )
     return cast("BuilderForm", form.decorate)
@@ -100,6 +104,7 @@ def publisher(
     priority: int = 0,
     auto_cancel: bool = False,
     latched: bool = False,
+    durable: bool = False,
     for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
@@ -119,7 +124,7 @@ def publisher(
     is still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
     last setting has returned. `still_there` and `still_there_many` are as with `builder`, and
-    `for_untrusted`, too: only with it untrusted work may set something.
+    so are `durable` and `for_untrusted`: only with the latter untrusted work may set something.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -140,6 +145,7 @@ def publisher(
         auto_cancel,
         latched,
         *also,
+        durable=durable,
         for_untrusted=for_untrusted,
     )
     return cast("PublisherForm", form.decorate)
@@ -164,6 +170,7 @@ class _Form(Struct, frozen=True):
     still_there: Function[bool] | None = None
     still_there_many: Function[Sequence[bool]] | None = None
     lookup: bool = False
+    durable: bool = False
     for_untrusted: bool = False
 
     def __post_init__(self) -> None:
@@ -184,7 +191,7 @@ class _Form(Struct, frozen=True):
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
-        for option in ("auto_cancel", "latched", "lookup", "for_untrusted"):
+        for option in ("auto_cancel", "latched", "lookup", "durable", "for_untrusted"):
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
@@ -266,6 +273,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "auto_cancel": form.auto_cancel,
         "latched": form.latched,
         "lookup": form.lookup,
+        "durable": form.durable,
         "for_untrusted": form.for_untrusted,
         "retry": form.retry or DEFAULT,
         "version": form.version,

@@ -55,12 +55,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from pycurrent.cache.cause import (
+    NEVER_BUILT,
     Cause,
     Expired,
     MachineFailed,
     ResultLost,
     Retried,
     ValueChanged,
+    cause_of,
     for_target,
 )
 from pycurrent.cache.demands import NO_DEMANDS, Demand, Demands
@@ -93,7 +95,8 @@ from pycurrent.term import Failed, Metadata, Ok, Output
 if TYPE_CHECKING:
     from pycurrent.cache.schedule import Expiry
     from pycurrent.engine.driven_job import DrivenJob
-    from pycurrent.engine.pool import Tickets
+    from pycurrent.engine.left_runs import LeftRun
+    from pycurrent.engine.pool import Tickets, Urgency
 
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
@@ -311,13 +314,18 @@ class Instance(JobOwnership):
         latched = unknown.latched
         if latched is not None and not stands_in(self.op_type, latched, demand.target):
             latched = None
+        urgency = Urgency.HIGH if latched is None and not retires else Urgency.LOW
+        left = self._host.take_left(self.op_type.id, self.key.digest, demand.target.digest)
+        if left is not None:
+            self._go_on(left, demand, urgency, latched, before)
+            return
         # The demand may have changed since the last run.
         cause = for_target(unknown.cause, demand.target.digest)
         job = self._host.new_job(
             self.op_type.id,
             demand.title,
             cause,
-            urgency=Urgency.HIGH if latched is None and not retires else Urgency.LOW,
+            urgency=urgency,
             owner=self,
             tickets=self._inherited(),
         )
@@ -329,9 +337,27 @@ class Instance(JobOwnership):
         first = next(iter(self.users))
         run = Run(job, demand.operation, demand.target, cause, changes, first, refreshes)
         insert_job(self._host.store, run, self.op_type, self.key, self.build)
-        self._use_job(job.id)
-        self.state = Making(run, latched, before)
-        if refreshes is None:
+        self._make(Making(run, latched, before))
+
+    def _go_on(
+        self,
+        left: LeftRun,
+        demand: Demand,
+        urgency: Urgency,
+        latched: Result | None,
+        before: Known | Unknown | Checking | None,
+    ) -> None:
+        """Go on with a run that an earlier engine has begun."""
+        job = self._host.left_job(left, demand.title, urgency=urgency, owner=self)
+        cause, first = cause_of(left.record) or NEVER_BUILT, next(iter(self.users))
+        run = Run(job, demand.operation, demand.target, cause, (), first)
+        self._make(Making(run, latched, before))
+
+    def _make(self, making: Making) -> None:
+        run = making.run
+        self._use_job(run.job.id)
+        self.state = making
+        if run.refreshes is None:
             self._note_uses()
         self._host.launch(self, run)
         self.notify()
@@ -373,6 +399,12 @@ class Instance(JobOwnership):
         """The owner of a job is told that it leaves a record, whatever comes of it."""
         if self.run is not None and self.run.job is job:
             self.keep(self.run)
+
+    def job_diverged(self, job: DrivenJob) -> None:
+        """The owner of a job is told that it can't go on where an earlier engine has left it."""
+        run = self.run
+        if run is not None and run.job is job:
+            self.abandon(run, Abandoned.DIVERGED)
 
     def job_waited(self, job: DrivenJob) -> None:
         """The owner of a job is told that it waits no longer."""

@@ -20,6 +20,7 @@ from pycurrent.store import Database
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.pool import Tickets, Urgency
 
 I_contra = TypeVar("I_contra", contravariant=True)
@@ -49,6 +50,14 @@ class InstanceHost(Protocol[I_contra]):
         tickets: Tickets | None,
     ) -> DrivenJob:
         """A job with a log, of which nothing is recorded yet."""
+
+    def take_left(self, op: str, key_digest: str, target: str | None) -> LeftRun | None:
+        """The durable job that an earlier engine has left, if it works on that target."""
+
+    def left_job(
+        self, left: LeftRun, description: str, *, urgency: Urgency, owner: JobOwner
+    ) -> DrivenJob:
+        """A job that goes on, which is recorded."""
 
     def use_job(self, instance: I_contra, job_id: str) -> None:
         """The pipeline uses this job of the instance from now on."""

@@ -45,6 +45,10 @@ class AnyOperation(ABC):
     """True if it only looks at something: a refresh by its schedule that finds the recorded value
     again leaves no job in the history, and no log. For builders.
     """
+    durable: ClassVar[bool] = False
+    """True if its effects are those of the commands that its jobs run. Where an engine has a lease,
+    these go on when it is killed, and the next engine goes on with the job: see `Job.exec`.
+    """
     retry: ClassVar[Retry] = DEFAULT
     """How often work that has failed is tried again by itself, by the kind of the failure."""
 
@@ -220,6 +224,7 @@ class OperationType:
         self.for_untrusted = cls.for_untrusted
         """True if it runs no untrusted code, and works for it."""
         self.lookup = cls.lookup
+        self.durable = cls.durable
         key, value, outcome = cls.types()
         if self.lookup and (value is not None or self.retires):
             raise UsageError(

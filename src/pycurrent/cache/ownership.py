@@ -74,6 +74,10 @@ class JobOwnership:
         """The owner of a job is asked whether it may run the code of those for whom it works."""
         return self.key.source is not None and not self.op_type.for_untrusted
 
+    def is_durable(self, job: DrivenJob) -> bool:
+        """The owner of a job is asked whether its effects are those of its commands."""
+        return self.op_type.durable
+
     def looks_again(self, job: DrivenJob) -> bool:
         """True if a job leaves no record unless it finds something new."""
         run = self.run

@@ -37,6 +37,7 @@ from pycurrent.term import Failed, FailureKind, Ok
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_owner import JobOwner
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.pool import Tickets, Urgency
 
 _log = logging.getLogger(__name__)
@@ -197,6 +198,32 @@ def new_job(
     why = "" if isinstance(cause, NeverBuilt) else f"\nRuns because {because(cause)}"
     job.note(f"New job: {description}{why}")
     job.job_log.park()
+    return job
+
+
+def left_job(
+    engine: OpenEngine, left: LeftRun, description: str, urgency: Urgency, owner: JobOwner
+) -> DrivenJob:
+    """A job that goes on where an earlier engine has left it, with its log, and recorded as one
+    that has not ended.
+    """
+    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.joblog import JobLog
+
+    record = left.record
+    job = DrivenJob(
+        engine.host,
+        JobLog(engine.job_logs, record.job_id, left.journal.cursor),
+        id=record.job_id,
+        op=record.op,
+        description=description,
+        urgency=urgency,
+        owner=owner,
+        created=Moment(engine.clock, record.created),
+    )
+    job.go_on(left)
+    engine.leftovers.taken_over(record.job_id)
+    engine.store.reopen_job(record)
     return job
 
 

@@ -55,6 +55,9 @@ class Runs:
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
         self._is_closing = False
+        self._leaves = False
+        self._journals: list[str] = []
+        """The ids of durable jobs that have ended: their journals go once that is recorded."""
         self._told_of_ends: list[JobEnded] = []
         self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
         self._explain: Explain = _as_it_is
@@ -64,6 +67,7 @@ class Runs:
         self._looking = engine.busy_token()
         engine.host.paused.listen(lambda: self.look_again(self._making))
         engine.after_commit(self._launch)
+        engine.after_commit(self._remove_journals)
         engine.on_stop(self.aclose)
         engine.quiescence.add_source(self._is_pending)
 
@@ -276,10 +280,16 @@ class Runs:
             key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
             if limits is not None:
                 await limits.start(job)
+            if job.goes_on:
+                await job.commands.begin()
             if isinstance(run.wanted_by, Retirement):
                 await run.wanted_by.carry_out(op_type, job, key)
                 return None, "null"
-            outcome = await run.operation.work(job, key, value)
+            try:
+                outcome = await run.operation.work(job, key, value)
+            finally:
+                if job.goes_on:
+                    job.commands.check_replayed()
             # Within the job, so that a value that can't be stored is seen in its log.
             return op_type.taken(outcome)
 
@@ -291,11 +301,20 @@ class Runs:
     def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
         """A job has ended: record how, and say so."""
         job = run.job
+        if job.has_journal:
+            self._journals.append(job.id)
         del self._making[job.id]
         self.job_changed(job)
         end = end_of(run, outcome)
         if instance.finish(run, end, outcome):
             self._tell_end(job, end)
+
+    def _remove_journals(self) -> None:
+        """Remove what nobody will go on with any more, after a commit."""
+        store, journals = self._engine.store, self._journals
+        self._journals = [job_id for job_id in journals if not store.is_written(job_id)]
+        for job_id in set(journals).difference(self._journals):
+            self._engine.remove_folder(self._engine.state.runs / job_id)
 
     def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
         for told in self._told_of_ends:
@@ -304,6 +323,18 @@ class Runs:
             except Exception:
                 # A listener's error must not stop the engine.
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
+
+    async def leave(self) -> int:
+        """As `aclose`, but for the durable jobs that have begun: they stay at work for the next
+        engine. Gives their number.
+        """
+        self._leaves = True
+        await self.aclose()
+        return sum(self._stays(run) for run in self)
+
+    def _stays(self, run: Run) -> bool:
+        """True if the job stays at work when this engine ends."""
+        return self._leaves and run.job.has_journal and run.job.stopped is None
 
     async def aclose(self) -> None:
         """Cancel what runs. Its work is run again by the next engine that needs it.
@@ -317,7 +348,7 @@ class Runs:
         for number, instance in enumerate(reversed(list(self._making.values())), 1):
             run = instance.run
             # A job that a person has cancelled stays so.
-            if run is not None and run.job.cancelled is None:
+            if run is not None and run.job.cancelled is None and not self._stays(run):
                 instance.abandon(run, Abandoned.STOPPING)
             if number % AT_ONCE == 0:
                 self._engine.store.write_ends()
@@ -325,7 +356,7 @@ class Runs:
         await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
         self._engine.store.gathers_ends = False
         await self._engine.commits.written()
-        jobs = {task: run.job for task, (_, run) in self._tasks.items()}
+        jobs = {task: run.job for task, (_, run) in self._tasks.items() if not self._stays(run)}
         for task in await see_off(jobs, self._engine.stop_grace):
             instance, run = self._tasks.pop(task)
             task.remove_done_callback(self._ended)
@@ -334,6 +365,9 @@ class Runs:
             assert run.job.stopped is not None
             outcome = run.job.stopped.outcome
             instance.finish(run, end_of(run, outcome), outcome)
+        if self._journals:
+            await self._engine.commits.written()
+            self._remove_journals()
 
 
 async def _as_it_is(job: DrivenJob, failed: Failed) -> Explained:

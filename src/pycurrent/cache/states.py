@@ -88,6 +88,7 @@ class Abandoned(Enum):
 
     UNWANTED = "it is no longer needed"
     STOPPING = "the engine is stopping"
+    DIVERGED = "it does not do again what it did before its engine ended"
 
     def __init__(self, reason: str) -> None:
         self.stopped = Cancelled(reason)
@@ -254,7 +255,7 @@ def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
     match run.abandoned, outcome:
         case Abandoned.UNWANTED, _:
             return JobEnd.SUPERSEDED
-        case Abandoned.STOPPING, _:
+        case Abandoned.STOPPING | Abandoned.DIVERGED, _:
             return JobEnd.INTERRUPTED
         case None, Ok():
             return JobEnd.OK

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
 from pycurrent.cli.values import byte_count, duration, folder_or_file, seconds, whole_number
 from pycurrent.engine import Config, Level
-from pycurrent.engine.level import DAILY, DEFAULT_JOBS
+from pycurrent.engine.level import DAILY, DEFAULT_JOBS, LEASE
 from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,6 +114,15 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             " let go: 24h, 7d ...; none leaves that to the command gc.",
         ),
     ] = DAILY
+    lease: Annotated[
+        timedelta | Literal["none"],
+        Option(
+            metavar="TIME",
+            read=_duration_or_none,
+            help="How long the commands of durable jobs go on without an engine when this one is"
+            " killed: the next one goes on with them. 10m, 2h ...; none ends them with the engine.",
+        ),
+    ] = LEASE
     state_dir: Annotated[
         Path,
         Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
@@ -238,6 +247,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             keep=keep,
             files_max_size=self.files_max_size,
             gc_every=None if self.gc_every == "none" else self.gc_every,
+            lease=None if self.lease == "none" else self.lease,
         )
 
 

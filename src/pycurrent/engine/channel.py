@@ -28,7 +28,7 @@ from typing import assert_never
 
 from msgspec import Struct
 
-from pycurrent.engine.supervisor import REPORT, Report, StartStage
+from pycurrent.engine.supervisor import END, REPORT, Report, StartStage
 
 _MOST_IDLE = 8
 """How many supervisors are kept that have no command: each takes 1 or 2 MB."""
@@ -94,10 +94,12 @@ class SupervisorChannel:
         sock: socket.socket,
         request: bytes,
         on_close: Callable[[SupervisorChannel, socket.socket | None], None],
+        spooled: Callable[[], None] | None = None,
     ):
         """Takes over the socket, which doesn't block, and begins to send the request.
 
-        `on_close` is given the socket, if its supervisor waits for another command.
+        `on_close` is given the socket, if its supervisor waits for another command. The command is
+        durable if there is `spooled`, which is called when its spool has grown.
         """
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -105,6 +107,7 @@ class SupervisorChannel:
         self._has_writer = False
         self._ends = False
         self._on_close = on_close
+        self._spooled = spooled
         self._phase = _Phase.HANDED_OVER
         self._received = b""
         self._is_unread = False
@@ -121,7 +124,13 @@ class SupervisorChannel:
         """Asks for the end of the command and of all that came of it. Twice is as good as once."""
         if self._phase is _Phase.CLOSED:
             return
-        self._ends = True
+        is_first, self._ends = not self._ends, True
+        if self._spooled is not None and not self._unsent:
+            # Its end of file would mean that the engine has died.
+            if is_first:
+                self._unsent = memoryview(END)
+                self._send()
+            return
         self._stop_sending()
         # The supervisor may have gone just now: the reader tells.
         with contextlib.suppress(OSError):
@@ -177,6 +186,9 @@ class SupervisorChannel:
             case Report.LEFT_BEHIND:
                 names = tuple(name.decode(errors="replace") for name in more.split(b"\0"))
                 self.left_behind = LeftBehind(first, names)
+            case Report.SPOOLED:
+                if self._spooled is not None:
+                    self._spooled()
             case Report.EXITED:
                 self.ending.set_result(Exited(first))
                 self._close(reusable=not self._ends and not self._unsent)

@@ -88,11 +88,13 @@ class Moment:
 
     __slots__ = ("_clock", "_date", "_offset", "at")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, date: datetime | None = None) -> None:
+        """With a `date` it is another moment: one that somebody else has noted."""
         self._clock = clock
         self._offset = clock.date_offset()
-        self._date = clock.now()
-        self.at = clock.monotonic()
+        now = clock.now()
+        self._date = now if date is None else date
+        self.at = clock.monotonic() - (now - self._date).total_seconds()
         """On the monotonic clock: what moments are sorted by."""
 
     @property

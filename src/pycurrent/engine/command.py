@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TypedDict, Unpack
+from typing import IO, TypedDict, TypeVar, Unpack, cast
 
 from pycurrent.engine.arguments import check_command
 from pycurrent.engine.encoding import encode
@@ -16,13 +17,15 @@ from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.leftovers import JobLock, locked_file
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.pipe import PipeReader
-from pycurrent.engine.process import Process, Processes
+from pycurrent.engine.process import Durability, Process, Processes
 from pycurrent.engine.shell_words import check_words, unread, unread_operator
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.term import Stand
+
+T = TypeVar("T")
 
 _KEPT = 64 << 10
 """How many bytes of the output of a command that was run for it are logged if it fails."""
@@ -80,6 +83,8 @@ class Command:
         if show is None:
             check_words(self.argv)
         self.cwd = None if cwd is None else Path(cwd)
+        self.changes = {} if env is None else env
+        """The variables that are not as the engine has them; None: without it."""
         self.env = None if env is None else _environment(env)
         self.cancellable = options.get("cancellable", True)
         self.of_hook = False
@@ -89,7 +94,7 @@ class Command:
             show if isinstance(show, str) else shlex.join(self.argv if show is None else show)
         )
         self._is_shown = show is None
-        self._stdin = stdin.encode() if isinstance(stdin, str) else stdin
+        self.stdin = stdin.encode() if isinstance(stdin, str) else stdin
 
     def hint(self, hint: Callable[[Sequence[str]], str]) -> str:
         """A hint about its words, unless they are not to be shown."""
@@ -97,10 +102,10 @@ class Command:
 
     def open_stdin(self, tmp: Path) -> int:
         """Opens the standard input of the command: a file, so that nobody has to feed it."""
-        if self._stdin is None:
+        if self.stdin is None:
             return os.open(os.devnull, os.O_RDONLY)
         with temporary_file(tmp) as file:
-            file.write(self._stdin)
+            file.write(self.stdin)
             file.seek(0)
             return os.dup(file.fileno())
 
@@ -137,7 +142,9 @@ class Commands:
     """The commands that one job runs now."""
 
     __slots__ = (
+        "__weakref__",
         "_ending",
+        "_given",
         "_lock",
         "_locks",
         "_log",
@@ -163,8 +170,42 @@ class Commands:
         self._turn = turn
         self._locks: list[int] = []
         """Of files that the job has locked: its commands share them."""
-        self._running: dict[Process, Command] = {}
+        self._running: dict[Process, Command | None] = {}
+        """With None: one of an earlier engine that was not asked for again yet."""
         self._ending = False
+        self._given: dict[str, object] = {}
+        """The results of `once`, by name."""
+
+    @property
+    def began(self) -> datetime | None:
+        """When an earlier engine has begun the job; None if this one has."""
+        return None
+
+    @property
+    def has_journal(self) -> bool:
+        """True if it is noted what they have done: see `journal.py`."""
+        return False
+
+    async def begin(self) -> None:
+        """Called before the work of a job that an earlier engine has begun."""
+
+    async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
+        """The result of the function, which is called once for each name, by this engine or an
+        earlier one.
+        """
+        if name not in self._given:
+            self._given[name] = await function()
+        return cast("T", self._given[name])
+
+    async def noted(
+        self, what: tuple[str, ...], function: Callable[[], Awaitable[T]], type: type[T]
+    ) -> T:
+        """The result of the function, or that which an earlier engine has got of it."""
+        return await function()
+
+    def place_of(self, prefix: str) -> Path | None:
+        """The place of the next temporary folder, if that is to be found again."""
+        return None
 
     async def run(self, command: Command, waited: Callable[[], None]) -> None:
         """Run a command, its output going to the log. Raises `CommandFailed`.
@@ -251,7 +292,7 @@ class Commands:
         self._ending = True
         self._turn.hurry()
         for process, command in self._running.items():
-            if command.cancellable and not command.of_hook:
+            if command is None or (command.cancellable and not command.of_hook):
                 process.cancel()
 
     async def outlive(self) -> None:
@@ -260,6 +301,9 @@ class Commands:
         for process in list(self._running):
             with suppress(PycurrentError):
                 await uncancellable(process.wait())
+
+    def check_replayed(self) -> None:
+        """Raise if the work of a job that goes on has come to its end otherwise than before."""
 
     def close(self) -> None:
         """None is run any more. Twice does nothing more."""
@@ -273,7 +317,8 @@ class Commands:
 
         `waiting` is called, once, if somebody else has it.
         """
-        locked = locked_file(path, self._lock.open_files, waiting, shared=shared)
+        lock = self._lock
+        locked = locked_file(path, lock.open_files, waiting, shared=shared, adopted=lock.adopted)
         async with locked as file:
             self._locks.append(file)
             try:
@@ -307,6 +352,9 @@ class Commands:
             await uncancellable(pumping)
         if pipe.is_cut_off:
             self._log.line("Its output is held open by a process that it did not start, or lost")
+        self._check(command, status)
+
+    def _check(self, command: Command, status: int) -> None:
         if status:
             raise CommandFailed(command.shown, status, command.hint(unread))
         if note := command.hint(unread_operator):
@@ -318,6 +366,10 @@ class Commands:
         """Run a command, to its very end even if cancelled, and give its status."""
         with closing:
             process = await self._begin(command, *descriptors)
+        return await self._ended(command, process)
+
+    async def _ended(self, command: Command, process: Process) -> int:
+        """Wait for a command that runs, to its very end even if cancelled, and give its status."""
         self._running[process] = command
         if self._ending and command.cancellable and not command.of_hook:
             # Told to end while it was being started, by a task that is not the job's own.
@@ -334,7 +386,14 @@ class Commands:
             self._log.line(f"Ended {process.left_behind}")
         return status
 
-    async def _begin(self, command: Command, stdout: int, stderr: int, reader: int) -> Process:
+    async def _begin(
+        self,
+        command: Command,
+        stdout: int,
+        stderr: int,
+        reader: int,
+        durable: Durability | None = None,
+    ) -> Process:
         stdin = command.open_stdin(self._tmp)
         try:
             return await self._processes.start(
@@ -347,6 +406,7 @@ class Commands:
                 grace=command.grace,
                 pipes=[reader],
                 locks=[self._lock.take(), *self._locks],
+                durable=durable,
             )
         finally:
             os.close(stdin)

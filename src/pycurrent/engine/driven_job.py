@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -18,8 +18,10 @@ from contextlib import (
     asynccontextmanager,
 )
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from types import NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from msgspec.structs import replace
 
@@ -50,7 +52,11 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import Command, CommandOptions, Commands
     from pycurrent.engine.job_reports import Reported
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.files import File, Tree
+
+
+T = TypeVar("T")
 
 
 class DrivenJob(JobTrust):
@@ -217,12 +223,38 @@ class DrivenJob(JobTrust):
     @property
     def commands(self) -> Commands:
         if self._commands is None:
-            self._commands = self.host.commands(self.id, self.job_log)
+            diverged = partial(self._owner.job_diverged, self)
+            if self.is_durable:
+                self._commands = self.host.durable_commands(self.id, self.job_log, diverged)
+            else:
+                self._commands = self.host.commands(self.id, self.job_log)
             if self.stopped is not None:
                 self._commands.end()
             if self.state is JobState.ENDED:
                 self._commands.close()
         return self._commands
+
+    @property
+    def is_durable(self) -> bool:
+        """True if its commands go on when the engine is killed, and the next one with the job."""
+        is_wanted = self.host.config.lease is not None and sys.platform == "linux"
+        can_be = self.is_trusted and not isinstance(self.pool, CustomPool)
+        return is_wanted and can_be and self._owner.is_durable(self)
+
+    @property
+    def has_journal(self) -> bool:
+        """True if it has one, which goes once its end is recorded."""
+        return self._commands is not None and self._commands.has_journal
+
+    def go_on(self, left: LeftRun) -> None:
+        """Go on with what an earlier engine has left of it."""
+        diverged = partial(self._owner.job_diverged, self)
+        self._commands = self.host.durable_commands(self.id, self.job_log, diverged, left)
+
+    @property
+    def goes_on(self) -> bool:
+        """True if an earlier engine has begun it."""
+        return self._commands is not None and self._commands.began is not None
 
     @property
     def running_commands(self) -> frozenset[object]:
@@ -367,11 +399,15 @@ class DrivenJob(JobTrust):
         return start
 
     def _begin(self, timeout: Timeout) -> None:
-        self.begun = Moment(self.host.clock)
+        clock, began = self.host.clock, None
+        if self._commands is not None:
+            began = self._commands.began
+        self.begun = Moment(clock, began)
         self.transition(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
-            self.time_limit = TimeLimit(self.host.clock, limit, lambda: self.stop(TimedOut(limit)))
+            left = max(limit - self.begun.age, timedelta(0))
+            self.time_limit = TimeLimit(clock, left, lambda: self.stop(TimedOut(limit)))
 
     def approve(self) -> None:
         self.host.thread.check("job.approve")
@@ -506,9 +542,28 @@ class DrivenJob(JobTrust):
         sarif: str | Sequence[str] | None = None,
         required: bool = False,
     ) -> Reported:
+        from pycurrent.engine.job_reports import Reported
+
         reports, failing = self.host.reports(), sys.exception()
         wanted = {"junit": junit, "coverage": coverage, "sarif": sarif}
-        return await reports.take(self, folder, wanted, required=required, failing=failing)
+        what = ("report", os.fspath(folder), repr(wanted))
+        take = partial(reports.take, self, folder, wanted, required=required, failing=failing)
+        return await self._noted(what, take, Reported)
+
+    async def _noted(
+        self, what: tuple[str, ...], function: Callable[[], Awaitable[T]], type: type[T]
+    ) -> T:
+        """Do something that is not done again where an earlier engine has done it."""
+        if not self.is_durable:
+            return await function()
+        return await self.commands.noted(what, function, type)
+
+    @to_be_awaited
+    async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
+        check_functions("job.once", function=function)
+        if not isinstance(name, str):
+            raise WrongKind(f"job.once takes a name, a text, not {shown(name)}")
+        return await self.commands.once(name, function)
 
     async def recorded(self) -> bool:
         """Have it recorded, whatever comes of it: something is to be recorded with it. False if
@@ -519,7 +574,8 @@ class DrivenJob(JobTrust):
 
     @to_be_entered
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
-        return temporary_folder(self.host.tmp, prefix, self.host.trash)
+        place = self.commands.place_of(prefix) if self.is_durable else None
+        return temporary_folder(self.host.tmp, prefix, self.host.trash, place)
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
         return self.locked(path, f"{what}: a command of an engine that was killed has it")
@@ -556,15 +612,22 @@ class DrivenJob(JobTrust):
 
     @to_be_awaited
     async def save(self, folder: Path | str, *patterns: str, required: bool = False) -> Tree:
-        return await self.host.files().save(self, Path(folder), patterns, required=required)
+        from pycurrent.files import Tree
+
+        save = partial(self.host.files().save, self, Path(folder), patterns, required=required)
+        return await self._noted(("save", os.fspath(folder), *patterns), save, Tree)
 
     @to_be_awaited
     async def save_file(self, path: Path | str) -> File:
-        return await self.host.files().save_file(self, Path(path))
+        from pycurrent.files import File
+
+        save = partial(self.host.files().save_file, self, Path(path))
+        return await self._noted(("save_file", os.fspath(path)), save, File)
 
     @to_be_awaited
     async def put(self, what: Tree | File, target: Path | str) -> None:
-        await self.host.files().put(self, what, Path(target))
+        put = partial(self.host.files().put, self, what, Path(target))
+        await self._noted(("put", str(what), os.fspath(target)), put, NoneType)
 
     def _turn_waited(self) -> None:
         """Its commands have to wait for their turn, or need not any more."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -299,7 +299,19 @@ class Job(ABC):
 
     @abstractmethod
     def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
-        """A temporary folder, removed with all that is in it at the end of the block."""
+        """A temporary folder, removed with all that is in it at the end of the block. In a durable
+        job that goes on it is the one that was there before, as the commands have left it.
+        """
+
+    @abstractmethod
+    async def once(self, name: str, function: Callable[[], Awaitable[R]]) -> R:
+        """Return what the async function gives. It is called once for each name of the job: where a
+        durable job goes on after its engine was killed, what it gave then is given again.
+
+        Use it for what a durable job does besides its commands. It may be called twice if the
+        engine is killed right after it. The result is kept as JSON, and read as its annotation
+        says. Raises `WrongKind` for what can't be kept, and what the function raises.
+        """
 
     @abstractmethod
     def cache_folder(self, cache: Cache) -> AbstractAsyncContextManager[Path]:

@@ -98,11 +98,11 @@ class JobFiles:
 
         saved = await self._kept(job, saving, record)
         for pattern in saved.unmatched:
-            job.log(f"Nothing in {folder} matches {pattern}")
+            job.note(f"Nothing in {folder} matches {pattern}")
         if saved.left_out:
             some = ", ".join(saved.left_out[:3])
-            job.log(f"Left out, as they are not files ({len(saved.left_out)}): {some}")
-        job.log(f"Saved {', '.join(patterns) or folder}: {saved.tree}")
+            job.note(f"Left out, as they are not files ({len(saved.left_out)}): {some}")
+        job.note(f"Saved {', '.join(patterns) or folder}: {saved.tree}")
         return saved.tree
 
     async def save_file(self, job: DrivenJob, path: Path) -> File:
@@ -116,7 +116,7 @@ class JobFiles:
             return self._record(job, file.digest, path.name, size=file.size, mode=file.mode)
 
         file = await self._kept(job, saving, record)
-        job.log(f"Saved {path}: {file}")
+        job.note(f"Saved {path}: {file}")
         return file
 
     async def put(self, job: DrivenJob, what: Tree | File, target: Path) -> None:
@@ -141,7 +141,7 @@ class JobFiles:
                 f"{lost.what}, which job {maker} had saved, is {lost.how}, and made again",
                 kind=FailureKind.INFRA,
             ) from None
-        job.log(f"Placed {what} in {target}")
+        job.note(f"Placed {what} in {target}")
 
     async def are_there(self, what: Tree | File) -> bool:
         """True if what was saved can be placed, as far as its files tell without being read."""

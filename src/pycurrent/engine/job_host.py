@@ -12,7 +12,7 @@ from pycurrent.engine.approvals import ApprovedCommits
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
 from pycurrent.engine.leftovers import JobLock
-from pycurrent.engine.level import Config, Confirmations
+from pycurrent.engine.level import NO_LEASE, Config, Confirmations
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
@@ -22,9 +22,11 @@ from pycurrent.engine.waits import Waits
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
     from pycurrent.engine.command import Commands
+    from pycurrent.engine.durable_commands import DurableCommands
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.joblog import JobLog
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.process import Processes
 
 
@@ -65,3 +67,19 @@ class JobHost(Struct, frozen=True):
 
         lock = JobLock(self.runs, job_id, self.locks)
         return Commands(self.processes(), log, self.tmp, lock, Turn(self.turns))
+
+    def durable_commands(
+        self,
+        job_id: str,
+        log: JobLog,
+        diverged: Callable[[], None],
+        left: LeftRun | None = None,
+    ) -> DurableCommands:
+        """The commands of a durable job: none yet, or those that an earlier engine has left."""
+        from pycurrent.engine.durable_commands import DurableCommands
+
+        lock, turn = JobLock(self.runs, job_id, self.locks), Turn(self.turns)
+        lease = NO_LEASE if self.config.lease is None else self.config.lease
+        seconds = lease.total_seconds()
+        processes = self.processes()
+        return DurableCommands(processes, log, self.tmp, lock, turn, seconds, diverged, left)

@@ -50,6 +50,12 @@ class JobOwner(Protocol):
     def job_waited(self, job: DrivenJob, /) -> None:
         """It was set off, and waits no longer: its work may begin, or it was told to end."""
 
+    def is_durable(self, job: DrivenJob, /) -> bool:
+        """True if its operation says that its effects are its commands."""
+
+    def job_diverged(self, job: DrivenJob, /) -> None:
+        """It can't go on where an earlier engine has left it: it is to be run afresh."""
+
     def job_given_up(self, job: DrivenJob, /) -> None:
         """It was set off, and was told to end while it waited. It holds nothing, and its log does
         not say so yet: see `end_unbegun`.

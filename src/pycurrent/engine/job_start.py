@@ -64,6 +64,10 @@ class Starting(Waiter, Protocol):
     def holds_resource(self) -> bool:
         """True if it has the resource of its pool."""
 
+    @property
+    def goes_on(self) -> bool:
+        """True if an earlier engine has begun it: it waits for nothing."""
+
     def note(self, line: str, /) -> None: ...
     def transition(self, state: JobState, /) -> None: ...
     def wait_changed(self) -> None:
@@ -181,6 +185,9 @@ class JobStart(QueuePlace):
 
     def _may_begin(self) -> bool:
         """True if nothing holds the work back any more. Else it is woken up once that may be."""
+        if self._job.goes_on:
+            self._take_over()
+            return True
         return (
             self._passes_confirmation()
             and self.passes_pauses()
@@ -270,6 +277,12 @@ class JobStart(QueuePlace):
         self.say_that_it_waits(pool)
         pool.queue(self, self._limits.priority)
         return False
+
+    def _take_over(self) -> None:
+        """Hold the resource that it has held since an earlier engine, be there room or not."""
+        pool = self._limits.pool
+        if isinstance(pool, Pool) and not self._job.holds_resource:
+            self._job.resources.hold(pool.take_over(self._job))
 
     def say_that_it_waits(self, pool: AnyPool) -> None:
         self._job.note(f"Waiting for a resource of pool {pool.label}")

@@ -28,6 +28,7 @@ from pycurrent.engine.job_logs import JobLogs
 from pycurrent.engine.logfile import LogFile
 
 if TYPE_CHECKING:
+    from pycurrent.engine.journal import Cursor
     from pycurrent.engine.pipe import PipeReader
     from pycurrent.engine.pump import Copiers
 
@@ -44,14 +45,17 @@ class JobLog:
 
     __slots__ = ("_closed", "_file", "_logs", "_text", "_told", "job_id")
 
-    def __init__(self, logs: JobLogs, job_id: str) -> None:
-        """Makes no file, and holds nothing."""
+    def __init__(self, logs: JobLogs, job_id: str, goes_on: Cursor | None = None) -> None:
+        """Makes no file, and holds nothing; or `goes_on` with the file of an earlier engine."""
         self.job_id = job_id
         self._logs = logs
         self._text: bytes | None = b""
         self._file: LogFile | None = None
         self._told: list[Callable[[], None]] | None = None
         self._closed = False
+        if goes_on is not None:
+            self._text = None
+            self._file = self._log_file(b"", goes_on)
 
     # Its text
 
@@ -92,7 +96,7 @@ class JobLog:
             line = encode(f"{self._logs.stamp()}: {text}\n")
             if self._hold(line, own_line=True):
                 return
-        self.to_file().line(text)
+        self.to_file().note(text)
 
     def end(self, lines: tuple[str, ...]) -> None:
         """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
@@ -101,7 +105,7 @@ class JobLog:
             return
         file = self.to_file()
         for line in lines:
-            file.line(line)
+            file.note(line)
         self.close()
 
     def write(self, data: str | bytes) -> None:
@@ -153,18 +157,11 @@ class JobLog:
         file = self._file
         if file is not None:
             return file
-        logs = self._logs
         with self._guard:
             file = self._file
             if file is None:
                 assert self._text is not None
-                file = LogFile(
-                    self.path,
-                    self._text,
-                    stamp=logs.stamp,
-                    sharing=logs.state.sharing,
-                    writer=logs.writer,
-                )
+                file = self._log_file(self._text)
                 if self._closed:
                     file.close()
                 self._file = file
@@ -172,6 +169,17 @@ class JobLog:
                     self._text = None
         self._tell()
         return file
+
+    def _log_file(self, text: bytes, goes_on: Cursor | None = None) -> LogFile:
+        logs = self._logs
+        return LogFile(
+            self.path,
+            text,
+            stamp=logs.stamp,
+            sharing=logs.state.sharing,
+            writer=logs.writer,
+            goes_on=goes_on,
+        )
 
     def need_file(self) -> None:
         """Have a file. Raises OSError if it could not be made."""

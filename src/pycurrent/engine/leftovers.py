@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
+from pycurrent.engine.journal import Journal
 from pycurrent.store import Database, StateDir
 from pycurrent.store.lock import is_at
 from pycurrent.store.trees import remove_tree
@@ -37,19 +38,40 @@ _LOOK = 0.05
 class JobLock:
     """The lock of one job, which is taken when the job runs its first command."""
 
-    __slots__ = ("_file", "_job_id", "_runs", "open_files")
+    __slots__ = ("_file", "_is_kept", "_job_id", "_runs", "adopted", "open_files")
 
     def __init__(self, runs: Path, job_id: str, open_files: set[int]) -> None:
         """`open_files`: has those that hold a lock while they do; no fork may keep one."""
         self._runs = runs
         self._job_id = job_id
         self._file: int | None = None
+        self._is_kept = False
         self.open_files = open_files
+        self.adopted: list[int] = []
+        """Open files, of this lock and others, that commands hold which an earlier engine has
+        begun for the job.
+        """
+
+    @property
+    def folder(self) -> Path:
+        """The folder that it is in."""
+        return Path(self._folder())
+
+    def keep(self) -> None:
+        """The folder stays when it is released: it holds a journal."""
+        self._is_kept = True
+
+    def adopt(self, files: list[int]) -> None:
+        """Take over open files, which hold locks."""
+        self.adopted += files
+        self.open_files.update(files)
 
     def take(self) -> int:
         """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
         if self._file is None:
             folder = self._folder()
+            self._file = held_by(self.adopted, Path(f"{folder}/{_LOCK}"))
+        if self._file is None:
             try:
                 os.mkdir(folder)
             except (FileExistsError, FileNotFoundError):
@@ -61,10 +83,12 @@ class JobLock:
 
     def release(self) -> None:
         """Let go of it: no command of the job is left. Twice does nothing more."""
-        if self._file is not None:
-            file, self._file = self._file, None
+        files = {*self.adopted} if self._file is None else {self._file, *self.adopted}
+        if self._file is not None and not self._is_kept:
             _remove(self._folder())
-            self.open_files.discard(file)
+        self._file, self.adopted = None, []
+        self.open_files.difference_update(files)
+        for file in files:
             os.close(file)
 
     def _folder(self) -> str:
@@ -117,7 +141,8 @@ class Leftovers:
             with suppress(OSError):
                 file = _open(path)
                 if _try_lock(file):
-                    _remove(path.parent)
+                    if not Journal.is_at(path.parent):
+                        _remove(path.parent)
                     os.close(file)
                     continue
                 job_id = str(path.parent.relative_to(state.runs))
@@ -125,6 +150,12 @@ class Leftovers:
                 work = None if record is None else (record.op, record.key_digest)
                 found.append(Leftover(job_id, work, path, file))
         return cls(found)
+
+    def taken_over(self, job_id: str) -> None:
+        """A durable job goes on: nobody waits for its end."""
+        for leftover in [found for found in self._found if found.job_id == job_id]:
+            leftover.close()
+            self._found.remove(leftover)
 
     def __bool__(self) -> bool:
         return bool(self._found)
@@ -158,17 +189,32 @@ async def remove_leftover_folders(leftovers: Leftovers, folders: list[Path]) -> 
         await asyncio.to_thread(remove_tree, folder)
 
 
+def held_by(files: list[int], path: Path) -> int | None:
+    """The one of these open files that is at a path."""
+    return next((file for file in files if is_at(file, path)), None)
+
+
 @asynccontextmanager
 async def locked_file(
-    path: Path, open_files: set[int], waiting: Callable[[], None], *, shared: bool = False
+    path: Path,
+    open_files: set[int],
+    waiting: Callable[[], None],
+    *,
+    shared: bool = False,
+    adopted: list[int] | None = None,
 ) -> AsyncIterator[int]:
     """Hold the lock of a file for the block, alone or `shared` with others that want it so; gives
     the open file, to be handed to supervisors.
 
     It is one of the `open_files` as long as it is. `waiting` is called if somebody else has the
-    lock. A file that its holder removes is made again. Raises OSError if it can't be made.
+    lock. A file that its holder removes is made again. One of those that were `adopted` holds it
+    already. Raises OSError if it can't be made.
     """
     waits = False
+    held = held_by(adopted or [], path)
+    if held is not None:
+        yield held
+        return
     while True:
         file = _open(path)
         open_files.add(file)

@@ -23,7 +23,9 @@ waiting for other machines.
 """
 
 DAILY = timedelta(days=1)
-_NO_TIME = timedelta(0)
+LEASE = timedelta(minutes=10)
+"""How long durable commands go on without an engine, by default on the command line."""
+_NO_TIME = NO_LEASE = timedelta(0)
 
 _AT_ONCE = 200
 """How many jobs are let go before other work comes."""
@@ -100,6 +102,9 @@ class Config:
     jobs are kept whose records stay. Saved files may take `files_max_size`, bytes or a text such as
     "50G"; beyond that the oldest go that are not needed. With either, the engine removes what may
     go `gc_every` so often; None leaves that to `pycurrent gc`.
+
+    With a `lease` the commands of durable jobs go on when the engine is killed, for so long: until
+    then the next engine goes on with them. None: they end with the engine.
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class Config:
         keep: Iterable[Keep] = (),
         files_max_size: int | str | None = None,
         gc_every: timedelta | None = DAILY,
+        lease: timedelta | None = None,
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -138,6 +144,12 @@ class Config:
                 f" timedelta(hours=24)"
             )
         self.gc_every = gc_every
+        if lease is not None and not (isinstance(lease, timedelta) and lease > _NO_TIME):
+            raise UsageError(
+                f"Config: lease= takes a time above 0, or None, not {shown(lease)}: write"
+                f" timedelta(minutes=10)"
+            )
+        self.lease = lease
         self.rebuilds = Rebuilds(rebuild)
         """The results of earlier runs that are made again."""
         self._listeners: dict[Callable[[], None], None] = {}

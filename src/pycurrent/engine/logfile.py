@@ -13,6 +13,8 @@ a secret, so nothing can get between its two halves and unmask it: a line that c
 written before it.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import threading
@@ -22,6 +24,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from pycurrent.engine.encoding import NEWLINE, encode
 from pycurrent.engine.log_writer import LogWriter
@@ -30,6 +33,9 @@ from pycurrent.engine.masking import MaskedStream, Secrets, masked
 from pycurrent.engine.pipe import PipeReader
 from pycurrent.engine.pump import Copiers, Pump
 from pycurrent.store.sharing import Sharing
+
+if TYPE_CHECKING:
+    from pycurrent.engine.journal import Cursor
 
 # The queue is for lines that come while a chunk is being written: 1 MiB at most.
 _MANY = 256
@@ -41,6 +47,12 @@ _FEW_SECRETS = 20
 
 class _OwnLine(bytes):
     """Bytes that begin on a line of their own, whatever was written before."""
+
+    __slots__ = ()
+
+
+class _Note(_OwnLine):
+    """A line of the engine's own."""
 
     __slots__ = ()
 
@@ -73,6 +85,7 @@ class LogFile:
         on_error: Callable[[OSError], None] | None = None,
         sharing: Sharing = Sharing.OWNER,
         writer: LogWriter | None = None,
+        goes_on: Cursor | None = None,
     ) -> None:
         """Creates the file with the text, and its folders if need be; `sharing` says who may read
         it, and `stamp` what time it is, as lines begin with it. `writer` writes while the disk is
@@ -81,18 +94,28 @@ class LogFile:
         If that is impossible, `error` says why; a FileExistsError if there is such a file, which
         is left alone. `on_error` is called at most once, with the first error of writing after
         that, in the thread that met it: a pump's thread too.
+
+        With `goes_on` it opens the file as it was at that place of a journal: it is cut to it.
+        While the work is done again up to there, what is in the file already is dropped: the first
+        lines, and until `caught_up` those of the engine.
         """
         self.path = path
         self._stamp = stamp
         self._on_error = on_error
         self._error: OSError | None = None
         self._file: int | None = None
-        self._attempt(lambda: self._create(text, sharing))
+        self._size = len(text)
+        self._lines = 0
+        """The calls of `line` and `write` whose text is in the file."""
+        self._skipped = 0
+        self._is_replaying = False
+        self._cursor: Cursor | None = None
+        # The last byte in the file; an empty one needs no new line.
+        self._last = text[-1] if text else NEWLINE
+        self._attempt(lambda: self._open(text, sharing, goes_on))
         self.is_made = self._file is not None
         """False if the file could not be made, and is not there."""
         self._parked = False  # the file is there, but not open
-        # The last byte in the file; an empty one needs no new line.
-        self._last = text[-1] if text else NEWLINE
         self._secrets: Secrets | None = None
         self._new: list[str] = []  # secrets that are not yet in `_secrets`
         self._adding = threading.Lock()  # of its own: nobody adds while waiting for the disk
@@ -111,7 +134,30 @@ class LogFile:
 
     def line(self, text: str) -> None:
         """Appends `2026-11-22 09:30.05: text` on a line of its own; the text may have several."""
-        self._append(_OwnLine(encode(f"{self._stamp()}: {text}\n")))
+        if not self._is_known():
+            self._append(_OwnLine(encode(f"{self._stamp()}: {text}\n")))
+
+    def note(self, text: str) -> None:
+        """Appends such a line of the engine's own."""
+        if not self._is_replaying:
+            self._append(_Note(encode(f"{self._stamp()}: {text}\n")))
+
+    def _is_known(self) -> bool:
+        """True for text that is in the file already. Counts it."""
+        if self._skipped:
+            self._skipped -= 1
+            return True
+        return False
+
+    def follow(self, cursor: Cursor) -> None:
+        """From here on the cursor tells how far the file goes."""
+        with self._turn:
+            self._cursor = cursor
+            self._reached()
+
+    def caught_up(self) -> None:
+        """The work goes on with what is not in the file yet."""
+        self._is_replaying = False
 
     def write(self, data: str | bytes) -> None:
         """Appends the data as it is.
@@ -119,7 +165,8 @@ class LogFile:
         A beginning of a secret at its end is held back until the next `write` or the end of the
         text, also while lines are written.
         """
-        self._append(encode(data) if isinstance(data, str) else data)
+        if not self._is_known():
+            self._append(encode(data) if isinstance(data, str) else data)
 
     def end_text(self) -> None:
         """Write the text that was held back: nothing more belongs to it."""
@@ -290,6 +337,31 @@ class LogFile:
             self._store(chunk)
         self._write_waiting()
 
+    def append_copied(
+        self, data: bytes | memoryview, number: int, place: int, *, holding: bool, is_last: bool
+    ) -> bool:
+        """For the pump of a spool: append what that has up to a place, wait until it is written,
+        and have the cursor say so. False if it can't yet.
+        """
+        with self._turn:
+            self._store_waiting()
+            self._store(data)
+            is_noted = False
+            if self._cursor is not None:
+                if is_last:
+                    self._cursor.done(number)
+                else:
+                    self._cursor.copied(number, place, holding=holding)
+                is_noted = self._reached()
+        self._write_waiting()
+        return is_noted
+
+    def _reached(self) -> bool:
+        """Note how far the file goes. Needs the turn."""
+        if self._cursor is None or self._error is not None or self._written.is_holding:
+            return False
+        return self._cursor.reached(self._size, self._lines)
+
     def release(self, pipe: PipeReader) -> None:
         """For a pump that has ended: close its pipe."""
         self._pipes.discard(pipe)
@@ -306,10 +378,14 @@ class LogFile:
             self._store(self._rendered(self._waiting.popleft()))
         elif count:
             self._store(b"".join([self._rendered(self._waiting.popleft()) for _ in range(count)]))
+        if count and self._cursor is not None:
+            self._reached()
 
     def _rendered(self, data: bytes) -> bytes:
         """The bytes to write for an entry that waited; it counts as written."""
         secrets = self.known()
+        if not isinstance(data, _Note | _Masked | _End):
+            self._lines += 1
         match data:
             case _OwnLine():
                 line = data if secrets is None else masked(data, secrets)
@@ -331,11 +407,25 @@ class LogFile:
             self._attempt(self._reopen)
         if data and self._file is not None and self._error is None:
             self._attempt(partial(_write_all, self._file, data))
+            self._size += len(data)
             self._last = data[-1]
 
     def _reopen(self) -> None:
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._parked = False
+
+    def _open(self, text: bytes, sharing: Sharing, goes_on: Cursor | None) -> None:
+        """Raises OSError."""
+        if goes_on is None:
+            self._create(text, sharing)
+            return
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        self._file, self._size = file, goes_on.size
+        os.ftruncate(file, goes_on.size)
+        last = os.pread(file, 1, max(0, goes_on.size - 1))
+        self._last = last[0] if last else NEWLINE
+        self._lines = self._skipped = goes_on.lines
+        self._is_replaying = True
 
     def _create(self, text: bytes, sharing: Sharing) -> None:
         file = _new_file(self.path, sharing)

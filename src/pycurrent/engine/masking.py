@@ -115,6 +115,11 @@ class MaskedStream:
         self._masked_ahead = 0  # how many bytes of what is held are known to be secret
         self._masked_last = False  # whether a mask was the last that was given out
 
+    @property
+    def is_holding(self) -> bool:
+        """True if something is held back, or a mask may go on."""
+        return bool(self._held) or self._masked_last
+
     def feed(self, chunk: bytes | memoryview, secrets: Secrets) -> bytes:
         """The next part of the masked stream. `secrets` may grow from one call to the next."""
         text = b"".join((self._held, chunk))

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_logs import JobLogs
+from pycurrent.engine.left_runs import look_for_left_runs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -25,13 +27,14 @@ from pycurrent.engine.losses import Losses
 from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.problems import Problems
 from pycurrent.engine.quiescence import Quiescence
-from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.tasks import cancelled, in_thread
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.engine.waits import Waits
 from pycurrent.store import Database, StateDir, StoreError
+from pycurrent.store.trees import remove_tree
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
@@ -84,14 +87,18 @@ class OpenResources(ABC):
         closing.callback(self.forks.close)
         self.commits = Commits(store, clock, problems, self.quiescence)
         closing.push_async_callback(self.commits.aclose)
-        self._meanwhile(self.commits.look_through())
+        self.meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
-        self._meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
+        self.left_runs = look_for_left_runs(state, store)
+        """The durable jobs that go on as soon as somebody wants their results."""
+        self.meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
         self.losses = Losses()
         """How files that are lost are made again."""
         self.job_logs = JobLogs(state, clock.now)
         closing.callback(self.job_logs.writer.close)
+        self._removals: set[asyncio.Task[None]] = set()
+        closing.push_async_callback(self._end_of_removals)
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
@@ -182,6 +189,15 @@ class OpenResources(ABC):
         self._closing.callback(threshold.close)
         return threshold
 
-    def _meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it in a task, until the end."""
+    def remove_folder(self, folder: Path) -> None:
+        """Remove a folder, behind what goes on meanwhile."""
+        task = self.loop.create_task(in_thread(remove_tree, folder))
+        self._removals.add(task)
+        task.add_done_callback(self._removals.discard)
+
+    async def _end_of_removals(self) -> None:
+        await asyncio.gather(*self._removals, return_exceptions=True)
+
+    def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it in a task, which is done or cancelled at the end."""
         self._closing.push_async_callback(cancelled, self.loop.create_task(work))

@@ -309,14 +309,15 @@ class Pool:
 
     def take(self, job: Waiter) -> Lender | None:
         """Take one of the resources, if the job may have one at once; gives its lender."""
-        if self.used >= self.capacity:
-            return None
+        return self.take_over(job) if self.has_room(job) else None
+
+    def take_over(self, job: Waiter) -> Lender:
+        """Take one of the resources even if none is left: the job has held it since an earlier
+        engine. Gives its lender.
+        """
         lender: Lender = self
         if self._shares is not None:
-            value = self._value(job)
-            if not self._shares.has_room(value):
-                return None
-            share = self._shares.of(value)
+            share = self._shares.of(self._value(job))
             share.lend()
             lender = share
         self.used += 1
@@ -353,6 +354,9 @@ class Pool:
 
         Call it on the lender that the job has got: that is another one if the pool is shared.
         """
+        if self.used > self.capacity:
+            self.used -= 1
+            return
         while (place := self._next()) is not None:
             line, place.line = place.line, None
             if isinstance(line, Part):

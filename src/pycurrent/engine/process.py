@@ -19,9 +19,11 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import assert_never
+
+from msgspec import Struct
 
 from pycurrent.engine import supervisor
 from pycurrent.engine.channel import (
@@ -38,6 +40,7 @@ from pycurrent.engine.channel import (
 from pycurrent.engine.helper import HelperProcess
 from pycurrent.engine.machine import Blame, blame
 from pycurrent.engine.pump import Copiers
+from pycurrent.engine.spool import COPIERS
 from pycurrent.engine.supervisor import CONTROL, Request, StartStage
 from pycurrent.errors import PycurrentError
 from pycurrent.term import FailureKind
@@ -73,8 +76,19 @@ class SupervisorLost(PycurrentError):
     kind = FailureKind.INFRA
 
 
+class Durability(Struct, frozen=True):
+    """How a command outlives the engine: see `supervisor.Durable`."""
+
+    folder: Path
+    """Its run folder, which is there under this name with `.new`."""
+    lease: float
+    """Seconds for which it goes on without an engine."""
+    spooled: Callable[[], None]
+    """Called when it has printed something."""
+
+
 class Process:
-    """A command that was started. Made by `Processes.start`."""
+    """A command that was started. Made by `Processes.start`, or `Processes.attach`."""
 
     def __init__(self, pid: int, command: str, channel: SupervisorChannel) -> None:
         self.pid = pid
@@ -126,6 +140,8 @@ class Processes:
         self._idle = IdleSupervisors(idle)
         self.copiers = Copiers()
         """Copy what the commands print."""
+        self.spool_turns = asyncio.Semaphore(COPIERS)
+        """Of those that copy what durable commands print."""
         self._helpers: list[HelperProcess] = []
         """The last one is given commands; what the others guarded may not have ended yet."""
         self._handing_over = asyncio.Lock()
@@ -148,12 +164,13 @@ class Processes:
         grace: float | None = None,
         pipes: Sequence[int] = (),
         locks: Sequence[int] = (),
+        durable: Durability | None = None,
     ) -> Process:
         """Starts a command; returns once it has been executed.
 
         `grace` stands in for that of all of them. `pipes` are the other ends of its `stdout` and
         `stderr`: they are drained if this process dies. `locks` are kept open as long as anything
-        of the command lives.
+        of the command lives. With `durable` there is one pipe, which the supervisor reads.
 
         The descriptors are duplicated: the caller keeps its own, and closes them. The command
         has no others. `cwd` and `env` None are the engine's own at this moment. The command is
@@ -163,17 +180,25 @@ class Processes:
         Raises `CommandNotStarted`, after `aclose` too. If cancelled, it ends what it has started
         before it gives way.
         """
-        request = _encode(argv, cwd, env, self._grace if grace is None else grace)
+        grace = self._grace if grace is None else grace
+        request = _encode(argv, cwd, env, grace, durable)
         descriptors = (stdin, stdout, stderr, *pipes, *locks)
         message = CONTROL.pack(len(pipes), len(locks))
         for _ in range(_HAND_OVERS):
-            channel = await self._hand_over(argv[0], request, message, descriptors)
+            spooled = None if durable is None else durable.spooled
+            channel = await self._hand_over(argv[0], request, message, descriptors, spooled)
             if channel is None:
                 continue
             process = self._process(argv[0], cwd, await _begin(channel), channel)
             if process is not None:
                 return process
         raise _not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
+
+    def attach(self, sock: socket.socket, command: str, spooled: Callable[[], None]) -> Process:
+        """Attach this engine to a durable command of another one, by the socket that leads to its
+        supervisor, which is taken over. `spooled` is called when it has printed something.
+        """
+        return Process(0, command, self._channel(sock, b"", spooled))
 
     def _process(
         self, command: str, cwd: Path | None, beginning: Beginning, channel: SupervisorChannel
@@ -211,7 +236,12 @@ class Processes:
                 await helper.aclose()
 
     async def _hand_over(
-        self, command: str, request: bytes, message: bytes, descriptors: Sequence[int]
+        self,
+        command: str,
+        request: bytes,
+        message: bytes,
+        descriptors: Sequence[int],
+        spooled: Callable[[], None] | None,
     ) -> SupervisorChannel | None:
         """A channel to a supervisor that waits, or to one that the helper will fork; None if the
         helper has gone.
@@ -223,9 +253,9 @@ class Processes:
                 # Nobody would end what they guard if they were killed, too.
                 self._idle.dismiss()
             elif handed := self._idle.hand_over(message + request, descriptors):
-                return self._channel(*handed)
+                return self._channel(*handed, spooled)
             ours = await self._fork(command, message, descriptors)
-            return None if ours is None else self._channel(ours, request)
+            return None if ours is None else self._channel(ours, request, spooled)
 
     async def _fork(
         self, command: str, message: bytes, descriptors: Sequence[int]
@@ -255,8 +285,10 @@ class Processes:
             theirs.close()
         return ours
 
-    def _channel(self, ours: socket.socket, unsent: bytes) -> SupervisorChannel:
-        channel = SupervisorChannel(ours, unsent, self._has_ended)
+    def _channel(
+        self, ours: socket.socket, unsent: bytes, spooled: Callable[[], None] | None
+    ) -> SupervisorChannel:
+        channel = SupervisorChannel(ours, unsent, self._has_ended, spooled)
         self._channels.add(channel)
         return channel
 
@@ -277,7 +309,11 @@ async def _begin(channel: SupervisorChannel) -> Beginning:
 
 
 def _encode(
-    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, grace: float
+    argv: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    grace: float,
+    durable: Durability | None,
 ) -> bytes:
     """The request to the supervisor. Raises CommandNotStarted for what no command can have."""
     if not argv or not argv[0]:
@@ -292,7 +328,11 @@ def _encode(
     else:
         environ = {os.fsencode(name): os.fsencode(value) for name, value in env.items()}
     words = [os.fsencode(word) for word in argv]
-    request = Request(_directory(argv[0], cwd), words, environ, grace).encode()
+    folder, lease = b"", 0.0
+    if durable is not None:
+        folder, lease = os.fsencode(durable.folder), durable.lease
+    directory = _directory(argv[0], cwd)
+    request = Request(directory, words, environ, grace, folder, lease).encode()
     if request is None:
         why = "an argument, a variable or the directory contains NUL"
         raise _not_started(argv[0], why, Blame.WORK)

@@ -56,6 +56,11 @@ TERM goes to every process in the tree when the ending begins, parents first (a 
 its command fail and go on to the next). A process that is started later, say by a shell's `trap`,
 is left alone, so that it can clean up, unless it loses its parent: then it gets TERM, too.
 
+A *durable* command goes on when the engine has died: its supervisor puts what it prints into a
+file, and waits for the next engine on a socket with a name, for as long as the *lease* says. There
+the engine that dies closes its end of the channel; to end the command it sends a message. See
+`Durable`, and `docs/protocol.md` for other programs.
+
 Without prctl (not Linux) the tree is the command's process group, and what leaves the group is
 not reached.
 """
@@ -75,7 +80,7 @@ import struct
 import sys
 import time
 
-# ruff: noqa: PTH110, PTH118, PTH123, PTH208
+# ruff: noqa: PTH104, PTH110, PTH118, PTH123, PTH208
 # No typing, dataclasses or pathlib here: they would double the time this program takes to start.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +134,8 @@ class Report(enum.IntEnum):
     LEFT_BEHIND = 4
     """How many processes the command had left when it exited by itself, and the length of what
     follows: their names, separated by NUL."""
+    SPOOLED = 5
+    """0, 0; the spool has grown"""
 
 
 class StartStage(enum.IntEnum):
@@ -144,10 +151,23 @@ class StartStage(enum.IntEnum):
 REPORT = struct.Struct("!Bii")
 """Report, and its two numbers."""
 
-REQUEST = struct.Struct("!QQd")
-"""Lengths of the two parts that follow, and the grace in seconds. The first part is the working
-directory and the arguments, the second one the NAME=value pairs; each is separated by NUL, which
-none of them can contain."""
+REQUEST = struct.Struct("!QQdd")
+"""Lengths of the two parts that follow; the grace and the lease in seconds. The first part is the
+working directory, the run folder (empty: not durable) and the arguments, the second one the
+NAME=value pairs; each is separated by NUL, which none of them can contain."""
+
+HELLO = struct.Struct("!BB")
+"""The first message to an engine that has attached itself: the version of the messages, and the
+number of locks, which come with it as descriptors. The report STARTED follows."""
+
+VERSION = 1
+"""Of the messages between an engine and the supervisor of a durable command."""
+
+END = b"E"
+"""The one message of an engine to such a supervisor while the command runs: end it."""
+
+NEW = b".new"
+"""How the name of a run folder ends whose command nobody has begun."""
 
 CONTROL = struct.Struct("!BB")
 """A control message: the numbers of pipes and of locks, which follow on stdin, stdout and stderr
@@ -162,21 +182,34 @@ class Request:
     """A command to be run."""
 
     def __init__(
-        self, cwd: bytes, argv: list[bytes], environ: dict[bytes, bytes], grace: float
+        self,
+        cwd: bytes,
+        argv: list[bytes],
+        environ: dict[bytes, bytes],
+        grace: float,
+        folder: bytes = b"",
+        lease: float = 0.0,
     ) -> None:
-        """`grace`: seconds between TERM and KILL. No name may be empty, or contain `=`."""
+        """`grace`: seconds between TERM and KILL. No name may be empty, or contain `=`.
+
+        With a run `folder` the command is durable: see `Durable`. `lease`: seconds for which it
+        runs on without an engine.
+        """
         self.cwd = cwd
         self.argv = argv
         self.environ = environ
         self.grace = grace
+        self.folder = folder
+        self.lease = lease
 
     def encode(self) -> bytes | None:
         """The request as it is sent; None if something of it contains NUL."""
-        words = b"\0".join([self.cwd, *self.argv])
+        words = b"\0".join([self.cwd, self.folder, *self.argv])
         pairs = b"\0".join([name + b"=" + value for name, value in self.environ.items()])
-        if words.count(0) != len(self.argv) or pairs.count(0) != max(0, len(self.environ) - 1):
+        if words.count(0) != 1 + len(self.argv) or pairs.count(0) != max(0, len(self.environ) - 1):
             return None
-        return REQUEST.pack(len(words), len(pairs), self.grace) + words + pairs
+        head = REQUEST.pack(len(words), len(pairs), self.grace, self.lease)
+        return head + words + pairs
 
 
 class RequestReader:
@@ -197,12 +230,17 @@ class RequestReader:
         head = self._take(REQUEST.size)
         if head is None:
             return None
-        words_size, pairs_size, grace = REQUEST.unpack(head)
+        words_size, pairs_size, grace, lease = REQUEST.unpack(head)
         words, pairs = self._take(words_size), self._take(pairs_size)
         if words is None or pairs is None:
             return None
-        cwd, *argv = words.split(b"\0")
-        return Request(cwd, argv, self._environment(pairs), grace)
+        cwd, folder, *argv = words.split(b"\0")
+        return Request(cwd, argv, self._environment(pairs), grace, folder, lease)
+
+    def rest(self) -> bytes:
+        """The bytes that have come after the last request. They are given out once."""
+        rest, self._received = self._received, b""
+        return rest
 
     def _environment(self, pairs: bytes) -> dict[bytes, bytes]:
         # As a rule it is that of the last command.
@@ -368,6 +406,180 @@ def _poll_on(*descriptors: int) -> select.poll:
     return poll
 
 
+# --- what outlives the engine -------------------------------------------------------------------
+
+
+class Durable:
+    """The run folder of a command that outlives its engine, and the engine that is attached to it.
+
+    The folder has, once its name has lost its `.new`:
+
+    - `spool`: all that the command has printed so far; the engine copies it to the log;
+    - `socket`, on which an engine attaches itself; the newest one counts;
+    - `status`, once nothing of the command is left: its exit status, and how it came to its end.
+
+    An engine that means to start the command makes the folder, and the supervisor takes `.new`
+    away. If the engine has been killed meanwhile the next one renames it first: who comes too late
+    leaves the command alone, so it is never run twice.
+
+    While nobody is attached the lease runs; at its end the command is ended.
+    """
+
+    def __init__(
+        self, request: Request, channel: socket.socket, engine: int, stdio: tuple[int, list[int]]
+    ) -> None:
+        """`stdio`: the pipe that the command prints to, and the locks."""
+        self.channel: socket.socket | None = channel
+        """To the engine that is attached."""
+        self.how: bytes = b"exited"
+        """Why it has come to its end."""
+        self._first = channel
+        self._folder = request.folder
+        self._lease = request.lease
+        self._engine = engine
+        self._pipe, self._locks = stdio
+        self._until: float | None = None
+        self._poll = select.poll()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._place = self._spool = -1
+        self._is_full = False
+
+    def open(self) -> bool:
+        """Take the folder. False if somebody else has it, or there is nothing to be done there."""
+        try:
+            self._place = os.open(self._folder + NEW, os.O_RDONLY | os.O_DIRECTORY)
+            self._spool = os.open(b"spool", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._place)
+            # By its descriptor, as the path of a socket may have no more than 107 bytes.
+            self._listener.bind(f"/proc/self/fd/{self._place}/socket")
+            self._listener.listen(4)
+            os.rename(self._folder + NEW, self._folder)
+        except OSError:
+            return False
+        os.set_blocking(self._pipe, False)
+        for descriptor in (self._pipe, self._listener.fileno(), self._first.fileno(), self._engine):
+            if descriptor >= 0:
+                self._poll.register(descriptor, select.POLLIN)
+        return True
+
+    def give_up(self) -> None:
+        """The command could not be started."""
+        with contextlib.suppress(OSError):
+            os.rename(self._folder, self._folder + NEW)
+        self._close()
+
+    @property
+    def is_to_end(self) -> bool:
+        """True once an engine has asked for the end, or the lease is over."""
+        return self.how != b"exited"
+
+    def wait(self, wakeup: int, seconds: float | None = None) -> None:
+        """Do what is to be done, until a child may have ended, or so long."""
+        self._poll.register(wakeup, select.POLLIN)
+        if self._until is not None and not self.is_to_end:
+            left = self._until - time.clock_gettime(time.CLOCK_BOOTTIME)
+            if left <= 0:
+                self.how = b"lease"
+                return
+            seconds = left if seconds is None else min(left, seconds)
+        for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1000):
+            if descriptor == self._pipe:
+                if self._copy() is None:
+                    self._poll.unregister(self._pipe)
+            elif descriptor == self._listener.fileno():
+                self._attach()
+            elif descriptor == self._engine:
+                # Another process may have a copy of its end of the channel.
+                self._poll.unregister(self._engine)
+                if self.channel is self._first:
+                    self._detach()
+            elif self.channel is not None and descriptor == self.channel.fileno():
+                self._hear(self.channel)
+
+    def heard(self, message: bytes) -> None:
+        """The engine has sent this."""
+        if END in message and not self.is_to_end:
+            self.how = b"asked"
+
+    def _hear(self, channel: socket.socket) -> None:
+        message = b""
+        with contextlib.suppress(ConnectionResetError):
+            message = channel.recv(64)
+        if message:
+            self.heard(message)
+        else:
+            self._detach()
+
+    def _attach(self) -> None:
+        try:
+            channel, _ = self._listener.accept()
+        except OSError:
+            return
+        self._detach()
+        try:
+            socket.send_fds(channel, [HELLO.pack(VERSION, len(self._locks))], self._locks)
+            channel.sendall(REPORT.pack(Report.STARTED, 0, 0))
+        except OSError:
+            channel.close()
+            return
+        self.channel, self._until = channel, None
+        self._poll.register(channel, select.POLLIN)
+
+    def _detach(self) -> None:
+        """Nobody is attached any more: the lease runs."""
+        if self.channel is not None:
+            self._poll.unregister(self.channel)
+            self.channel.close()
+            self.channel = None
+            self._until = time.clock_gettime(time.CLOCK_BOOTTIME) + self._lease
+
+    def _copy(self) -> int | None:
+        """Copy what is in the pipe to the spool. None at its end; else how much that was."""
+        try:
+            data = os.read(self._pipe, 1 << 18)
+        except BlockingIOError:
+            return 0
+        view = memoryview(data)
+        try:
+            while view and not self._is_full:
+                view = view[os.write(self._spool, view) :]
+        except OSError:
+            # The rest is lost, but the command is not to hang for it.
+            self._is_full = True
+        if data and self.channel is not None:
+            # One that is not read yet says as much.
+            with contextlib.suppress(OSError):
+                self.channel.send(REPORT.pack(Report.SPOOLED, 0, 0), socket.MSG_DONTWAIT)
+        return len(data) or None
+
+    def finish(self, status: int) -> bool:
+        """Nothing of the command is left. True if the engine that it was started by is still there,
+        and may give this supervisor the next one.
+        """
+        left = 1 << 20
+        while left > 0 and (copied := self._copy()):
+            left -= copied
+        # Where that is impossible, an engine that is not attached learns that it is not known.
+        with contextlib.suppress(OSError):
+            self._note(b"%d %s\n" % (status, b"spool" if self._is_full else self.how))
+        self._close()
+        return self.channel is self._first
+
+    def _note(self, status: bytes) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+        part = os.open(b"status.part", flags, 0o600, dir_fd=self._place)
+        try:
+            os.write(part, status)
+        finally:
+            os.close(part)
+        os.rename(b"status.part", b"status", src_dir_fd=self._place, dst_dir_fd=self._place)
+
+    def _close(self) -> None:
+        self._listener.close()
+        for descriptor in (self._place, self._spool):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
 # --- one command --------------------------------------------------------------------------------
 
 
@@ -379,6 +591,7 @@ class Supervisor:
         self._channel = channel
         self._requests = RequestReader(channel)
         self._pipes: list[int] = []
+        self._durable: Durable | None = None
         self._engine = engine
         self._prctl = prctl
         self._children = Children()
@@ -406,15 +619,37 @@ class Supervisor:
         return descriptors, pipes
 
     def _run_command(self, descriptors: list[int], pipes: int) -> bool:
-        """False if it could not be started."""
+        """False if there is nobody who could give this the next one."""
         stdio, rest = descriptors[:3], descriptors[3:]
         self._pipes = rest[:pipes]
         request = self._requests.read()
-        main = None if request is None else self._start(request, stdio)
+        is_due = request is not None and self._takes(request, rest)
+        main = self._start(request, stdio) if request is not None and is_due else None
         _close_all(stdio)
         if request is None or main is None:
+            if self._durable is not None and is_due:
+                self._durable.give_up()
             return False
         self._report(Report.STARTED, main)
+        status = self._await_end(request, main)
+        goes_on = self._durable is None or self._durable.finish(status)
+        # Before the report: who hears it may take a lock again at once.
+        _close_all(rest)
+        self._report(Report.EXITED, status)
+        self._durable = None
+        return goes_on
+
+    def _takes(self, request: Request, rest: list[int]) -> bool:
+        """False if the command is left to somebody else."""
+        if not request.folder:
+            return True
+        stdio = self._pipes[0], rest[len(self._pipes) :]
+        self._durable = Durable(request, self._channel, self._engine, stdio)
+        self._durable.heard(self._requests.rest())
+        return self._durable.open()
+
+    def _await_end(self, request: Request, main: int) -> int:
+        """The exit status of the command, once nothing of it is left."""
         status, any_left = self._await_exit(main)
         if status is None or any_left or self._prctl is None:
             tree = Subtree() if self._prctl is not None else ProcessGroup(main)
@@ -424,15 +659,14 @@ class Supervisor:
                 self._report_left_behind(tree)
             ended = self._end(tree, grace)
             status = ended[main] if status is None else status
-        # Before the report: who hears it may take a lock again at once.
-        _close_all(rest)
-        self._report(Report.EXITED, status)
-        return True
+        return status
 
     def _report(self, report: Report, first: int = 0, second: int = 0, more: bytes = b"") -> None:
+        channel = self._channel if self._durable is None else self._durable.channel
         # Nobody listens when the engine has died, and the work goes on all the same.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._channel.sendall(REPORT.pack(report, first, second) + more)
+        if channel is not None:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                channel.sendall(REPORT.pack(report, first, second) + more)
 
     def _report_left_behind(self, tree: Subtree | ProcessGroup) -> None:
         names = [name for pid in tree.members() if (name := name_of(pid))]
@@ -462,17 +696,20 @@ class Supervisor:
         return None
 
     def _await_exit(self, main: int) -> tuple[int | None, bool]:
-        """Exit status of the command; None if the channel, or the engine, ended first. And whether
-        any child is left.
-        """
-        poll = _poll_on(self._channel.fileno(), self._engine, self._children.wakeup)
-        while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+        """Exit status of the command; None if it is to end first. And whether any child is left."""
+        durable, wakeup = self._durable, self._children.wakeup
+        poll = _poll_on(self._channel.fileno(), self._engine, wakeup)
+        is_to_end = False
+        while not is_to_end:
+            if durable is None:
+                is_to_end = any(descriptor != wakeup for descriptor, _ in poll.poll())
+            else:
+                durable.wait(wakeup)
+                is_to_end = durable.is_to_end
             ended, any_left = self._children.reap()
             if main in ended:
                 return ended[main], any_left
-            if ready - {self._children.wakeup}:
-                return None, any_left
+        return None, any_left
 
     def _end(self, tree: Subtree | ProcessGroup, grace: float) -> dict[int, int]:
         """Ends the tree and waits until it is empty. Exit statuses of what was reaped."""
@@ -492,17 +729,25 @@ class Supervisor:
             else:
                 _send_signals(tree.members(), signal.SIGKILL)
                 remaining = _TICK
-            if not abandoned and self._pipes and self._engine_has_died():
-                abandoned = self._pipes
-                for pipe in abandoned:
-                    os.set_blocking(pipe, False)
-                    poll.register(pipe, select.POLLIN)
-            for descriptor, _ in poll.poll(min(remaining, _TICK) * 1000):
-                if descriptor in abandoned and not _drop(descriptor):
-                    poll.unregister(descriptor)
+            if self._durable is not None:
+                self._durable.wait(self._children.wakeup, min(remaining, _TICK))
+            else:
+                abandoned = abandoned or self._abandoned(poll)
+                for descriptor, _ in poll.poll(min(remaining, _TICK) * 1000):
+                    if descriptor in abandoned and not _drop(descriptor):
+                        poll.unregister(descriptor)
             ended, any_left = self._children.reap()
             statuses |= ended
         return statuses
+
+    def _abandoned(self, poll: select.poll) -> list[int]:
+        """The pipes that nobody reads any more: they are added to the poll."""
+        if not self._pipes or not self._engine_has_died():
+            return []
+        for pipe in self._pipes:
+            os.set_blocking(pipe, False)
+            poll.register(pipe, select.POLLIN)
+        return self._pipes
 
     def _engine_has_died(self) -> bool:
         poll = _poll_on(self._engine)

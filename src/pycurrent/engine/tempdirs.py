@@ -98,11 +98,19 @@ def temporary_file(folder: Path) -> IO[bytes]:
 
 
 @asynccontextmanager
-async def temporary_folder(parent: Path, prefix: str, trash: Trash) -> AsyncIterator[Path]:
-    """A new folder, gone with all that is in it at the end of the block, cancelled or not."""
-    from tempfile import mkdtemp  # an engine that runs no job does not need it
+async def temporary_folder(
+    parent: Path, prefix: str, trash: Trash, place: Path | None = None
+) -> AsyncIterator[Path]:
+    """A new folder, gone with all that is in it at the end of the block, cancelled or not. With a
+    `place` it is there, with what a killed engine has left in it.
+    """
+    if place is None:
+        from tempfile import mkdtemp  # an engine that runs no job does not need it
 
-    path = Path(mkdtemp(prefix=prefix, dir=parent))
+        path = Path(mkdtemp(prefix=prefix, dir=parent))
+    else:
+        path = place
+        path.mkdir(mode=0o700, exist_ok=True)
     try:
         yield path
     finally:

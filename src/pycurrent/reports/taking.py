@@ -100,7 +100,7 @@ class Reports:
         for call in calls:
             await in_thread(call.take, path)
             for line in call.lines():
-                job.log(line)
+                job.note(line)
             reported = call.taken.reported(reported)
         if (failure := _failure(calls, required=required, failing=failing)) is not None:
             raise failure

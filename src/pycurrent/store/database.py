@@ -180,6 +180,17 @@ class Database(DatabaseReader):
         self._has_new_jobs = True
         self._running[job.job_id] = self._transactions.unsaved.inserted[job.job_id] = job
 
+    def reopen_job(self, job: JobRecord) -> None:
+        """Records that a job which counted as interrupted goes on. As with `insert_job`, the record
+        is the database's from then on.
+        """
+        job.ended = None
+        self._running[job.job_id] = self._transactions.unsaved.updated[job.job_id] = job
+
+    def is_written(self, job_id: str) -> bool:
+        """True if nothing of a job waits for the next commit."""
+        return self._transactions.job(job_id) is None
+
     def hold_job(self, job: JobRecord) -> None:
         """Records a job only if it has something to tell: `finish_job` does, and `looks.keep`
         before that. Until then it is found by its id alone, and a kill leaves nothing of it.

@@ -95,6 +95,7 @@ class CheckoutWork(Builder[Invocation, V]):
     """Runs a command in a checkout. The key is the invocation; the fields are only context."""
 
     auto_cancel: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
 
     source: Source | Tree
     runner: Runner

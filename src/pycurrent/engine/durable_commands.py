@@ -1,0 +1,302 @@
+"""The commands of a durable job, which outlive a killed engine: the next one goes on with them.
+
+The work of such a job is done again from its beginning, by the engine that goes on with it. All
+that it has done already stands in its journal: a command that has ended gives what it gave, one
+that still runs is waited for, and nothing of either is run again. So the work gets to the place at
+which it was, and goes on from there.
+
+If it does something else than before, the commands that it does not ask for again would go on for
+nothing. Then all of them are ended, and the work is run afresh, as a job of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from pycurrent.engine.command import Command, Commands
+from pycurrent.engine.joblog import JobLog
+from pycurrent.engine.journal import Entry, Journal, parts_of
+from pycurrent.engine.left_runs import LeftRun, reach
+from pycurrent.engine.leftovers import JobLock
+from pycurrent.engine.machine import Blame
+from pycurrent.engine.process import Durability, Process, Processes
+from pycurrent.engine.spool import SpoolPump
+from pycurrent.engine.tasks import in_thread, uncancellable
+from pycurrent.engine.turns import Turn
+from pycurrent.errors import PycurrentError, WrongKind
+from pycurrent.term import FailureKind
+
+T = TypeVar("T")
+
+_PATIENCE = 5.0
+"""Seconds for which a command that is new waits for those that are not asked for again yet."""
+
+
+class OutputLost(PycurrentError):
+    """Not all that a command has printed could be kept."""
+
+    blame = Blame.SHORTAGE
+    kind = FailureKind.INFRA
+
+
+class NotReplayed(PycurrentError):
+    """The work of a job that goes on does something else than before."""
+
+    blame = Blame.SHORTAGE
+    kind = FailureKind.INFRA
+
+
+class DurableCommands(Commands):
+    """The commands of one durable job. Its hooks' own are not durable."""
+
+    __slots__ = ("_claimed", "_diverged", "_journal", "_lease", "_left", "_pumps", "_reattached")
+
+    def __init__(
+        self,
+        processes: Processes,
+        log: JobLog,
+        tmp: Path,
+        lock: JobLock,
+        turn: Turn,
+        lease: float,
+        diverged: Callable[[], None],
+        left: LeftRun | None = None,
+    ) -> None:
+        """With what another engine has `left` the job goes on. `diverged` is called if it can't: it
+        stops the job. `lease`: seconds.
+        """
+        super().__init__(processes, log, tmp, lock, turn)
+        self._lease = lease
+        self._journal = None if left is None else left.journal
+        self._left = left
+        self._diverged = diverged
+        self._claimed = asyncio.Event()
+        self._reattached: dict[Entry, Process] = {}
+        self._pumps: dict[Entry, SpoolPump] = {}
+        lock.keep()
+
+    @property
+    def began(self) -> datetime | None:
+        return None if self._left is None else self._left.record.started
+
+    def place_of(self, prefix: str) -> Path | None:
+        return self.journal.place(prefix)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of the job, which is made when it is first needed. Raises OSError."""
+        if self._journal is None:
+            self._lock.take()
+            self._log.need_file()
+            self._journal = Journal.begin(self._lock.folder)
+            self._log.to_file().follow(self._journal.cursor)
+        return self._journal
+
+    @property
+    def has_journal(self) -> bool:
+        return self._journal is not None
+
+    @property
+    def is_replaying(self) -> bool:
+        """True until all is asked for again that an earlier engine has begun."""
+        return self._journal is not None and bool(self._journal.unclaimed)
+
+    async def begin(self) -> None:
+        """Attach this engine to what still runs of a job that goes on. Raises `NotReplayed` if
+        something of it is lost.
+        """
+        if self._journal is None:
+            return
+        for entry in self._journal.unclaimed:
+            if entry.ended is not None:
+                continue
+            found = await in_thread(reach, entry)
+            if found is not None:
+                sock, locks = found
+                self._lock.adopt(locks)
+                process = self._processes.attach(sock, "a command", self._waking(entry))
+                self._reattached[entry] = process
+                self._running[process] = None
+            elif entry.ended is None:
+                self._give_up()
+        if any(e.ended is not None and e.ended.how != "exited" for e in self._journal.unclaimed):
+            self._give_up()
+        self._log.to_file().follow(self._journal.cursor)
+        self._look_whether_replayed()
+
+    def _give_up(self) -> None:
+        self._diverged()
+        raise NotReplayed("the work of the job can't go on where it was: it is run afresh")
+
+    def _look_whether_replayed(self) -> None:
+        if not self.is_replaying:
+            self._log.to_file().caught_up()
+        self._claimed.set()
+        self._claimed = asyncio.Event()
+
+    def check_replayed(self) -> None:
+        if self.is_replaying and not self._ending:
+            self._give_up()
+
+    # Commands
+
+    async def run(self, command: Command, waited: Callable[[], None]) -> None:
+        if command.of_hook or self._ending:
+            await super().run(command, waited)
+            return
+        async with self._in_turn(command, waited):
+            await self._durably(command, has_output=False)
+
+    async def output_of(self, command: Command, waited: Callable[[], None]) -> str:
+        if command.of_hook or self._ending:
+            return await super().output_of(command, waited)
+        async with self._in_turn(command, waited):
+            entry = await self._durably(command, has_output=True)
+            return entry.out.read_text(errors="replace")
+
+    async def _durably(self, command: Command, *, has_output: bool) -> Entry:
+        self._log.need_file()
+        entry, is_new = await self._entry(command, has_output=has_output)
+        if is_new:
+            self._log.line(f"Exec: {command.shown}")
+        file, turns = self._log.to_file(), self._processes.spool_turns
+        pump = self._pumps[entry] = SpoolPump(entry, file, self.journal.cursor, turns)
+        if not is_new:
+            pump.wake()
+        running = self._status_of(command, entry, is_new=is_new, has_output=has_output)
+        try:
+            status = await (running if command.cancellable else uncancellable(running))
+        except BaseException:
+            await uncancellable(pump.finished())
+            if has_output:
+                self._log_what_it_gave(entry)
+            raise
+        finally:
+            del self._pumps[entry]
+        await pump.finished()
+        ended = entry.ended
+        if ended is not None and ended.how == "spool":
+            raise OutputLost(f"not all that {command.shown} has printed was kept: the disk is full")
+        if not is_new:
+            self._look_whether_replayed()
+        try:
+            self._check(command, status)
+        except PycurrentError:
+            if has_output:
+                self._log_what_it_gave(entry)
+            raise
+        return entry
+
+    def _log_what_it_gave(self, entry: Entry) -> None:
+        with suppress(OSError), entry.out.open("rb") as output:
+            self._log_end_of(output)
+
+    async def _entry(self, command: Command, *, has_output: bool) -> tuple[Entry, bool]:
+        """The entry of a command, and whether it is new."""
+        cwd = "" if command.cwd is None else str(command.cwd)
+        changes = command.changes.items()
+        journal = self.journal
+        digest = journal.digest(
+            parts_of(command.argv, cwd, changes, command.stdin, has_output=has_output)
+        )
+        entry = journal.claim(digest)
+        if entry is not None:
+            return entry, False
+        while journal.unclaimed:
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self._claimed.wait()
+            except TimeoutError:
+                self._give_up()
+        return journal.new(digest), True
+
+    async def _status_of(
+        self, command: Command, entry: Entry, *, is_new: bool, has_output: bool
+    ) -> int:
+        process = self._reattached.pop(entry, None)
+        if process is not None:
+            return await self._ended(command, process)
+        if not is_new:
+            ended = entry.ended
+            assert ended is not None
+            return ended.status
+        try:
+            process = await self._begin_durably(command, entry, has_output=has_output)
+        except PycurrentError:
+            self.journal.withdraw(entry)
+            raise
+        return await self._ended(command, process)
+
+    async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
+        durable = Durability(entry.folder, self._lease, self._waking(entry))
+        with ExitStack() as closing:
+            reader, writer = os.pipe()
+            closing.callback(os.close, reader)
+            closing.callback(os.close, writer)
+            stdout = writer
+            if has_output:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+                stdout = os.open(f"{entry.folder}.new/out", flags, 0o600)
+                closing.callback(os.close, stdout)
+            return await self._begin(command, stdout, writer, reader, durable)
+
+    def _waking(self, entry: Entry) -> Callable[[], None]:
+        def wake() -> None:
+            pump = self._pumps.get(entry)
+            if pump is not None:
+                pump.wake()
+
+        return wake
+
+    # The rest of the journal
+
+    async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
+        return await self._given_once(self.journal.given(name), function, _type_of(function))
+
+    async def noted(
+        self, what: tuple[str, ...], function: Callable[[], Awaitable[T]], type: type[T]
+    ) -> T:
+        digest = self.journal.digest([b"noted", *map(os.fsencode, what)])
+        return await self._given_once(self.journal.given(digest), function, type)
+
+    async def _given_once(
+        self, path: Path, function: Callable[[], Awaitable[T]], type: type[T]
+    ) -> T:
+        with suppress(FileNotFoundError):
+            return msgspec.json.decode(path.read_bytes(), type=type)
+        given = await function()
+        try:
+            data = msgspec.json.encode(given)
+        except (TypeError, msgspec.MsgspecError) as error:
+            raise WrongKind(
+                f"job.once keeps what can be JSON: texts, numbers, lists, dataclasses ...: {error}"
+            ) from None
+        part = path.with_suffix(".part")
+        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "wb") as writing:
+            writing.write(data)
+        part.rename(path)
+        return given
+
+    def close(self) -> None:
+        super().close()
+        if self._journal is not None:
+            self._journal.close()
+
+
+def _type_of(function: Callable[[], Awaitable[T]]) -> type[T]:
+    """The type of what a function gives, by its annotation; anything without one."""
+    found: Any = Any
+    # A name that is known in a function alone.
+    with suppress(NameError):
+        found = inspect.get_annotations(function, eval_str=True).get("return", Any)
+    return cast("type[T]", found)

@@ -1,0 +1,299 @@
+"""The journal of a durable job: what it has done, so that another engine can go on with it.
+
+    run/<job id>/lock            held by what runs the job's commands
+                 key             of the digests
+                 cursor          how much of all this the log has
+                 <n>-<digest>/   a command: see `supervisor.Durable`; with `out`, its output, if
+                                 that was asked for
+                 tmp-<digest>/   a temporary folder
+                 once-<digest>   what `job.once` has given
+
+The operation's function is called again by the engine that goes on. All it asks for is found here
+by what it is, and by how often the same was asked for before, not by the order: so two tasks of a
+job may run commands at the same time. A command that stands here is *claimed* when it is asked for
+again. Digests are made with a secret key, as what they are of may hold secrets.
+
+All of it is for the owner only, and goes with the job, once its end is recorded.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import struct
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from msgspec import Struct
+
+from pycurrent.store.trees import remove_tree
+
+_CURSOR = "cursor"
+_KEY = "key"
+_ONCE = "once-"
+_NEW = ".new"
+_HEAD = struct.Struct("!HQQQ")
+"""The version of the file, the bytes and lines of the log, and the number of the first command of
+which not all is in the log. The places in the spools of all from that one on follow.
+"""
+_PLACE = struct.Struct("!QQ")
+"""The number of a command, and how many bytes of its spool are in the log."""
+_VERSION = 1
+_DONE = (1 << 64) - 1
+"""Stands for the place of a command of which all is in the log."""
+
+
+class UnknownJournal(Exception):
+    """There is no journal, or one of another version, or it is damaged: nobody can go on."""
+
+
+class Ended(Struct, frozen=True):
+    """How a command came to its end."""
+
+    status: int
+    """As in `subprocess`."""
+    how: str
+    """`exited`; or what has ended it: `asked`, `lease`; or `spool`: not all that it has printed
+    was kept, as the disk was full.
+    """
+
+
+class Entry:
+    """One command in the journal."""
+
+    def __init__(self, folder: Path, number: int, digest: str, copied: int = 0) -> None:
+        self.folder = folder
+        self.number = number
+        self.digest = digest
+        self.copied = copied
+        """How many bytes of its spool are in the log."""
+
+    @property
+    def spool(self) -> Path:
+        """The file with what it has printed."""
+        return self.folder / "spool"
+
+    @property
+    def out(self) -> Path:
+        """The file with its standard output, if that was asked for."""
+        return self.folder / "out"
+
+    @property
+    def ended(self) -> Ended | None:
+        """How it has ended; None: it has not, or that is not known."""
+        try:
+            status, _, how = (self.folder / "status").read_text().strip().partition(" ")
+            return Ended(int(status), how)
+        except (OSError, ValueError):
+            return None
+
+
+class Cursor:
+    """The place that a journal and the log have reached together.
+
+    It is written at moments at which the log holds neither more nor less: when it is cut to the
+    size that stands here, and all spools are read from the places that stand here on, no byte is
+    lost, and none is there twice. Used by one thread at a time, the one that writes to the log.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._last = b""
+        self.size = 0
+        self.lines = 0
+        """The calls by which the function itself has logged something."""
+        self.first = 0
+        """All of the spools of the commands before this one is in the log."""
+        self.places: dict[int, int] = {}
+        """How much of the spools of those that are not done is in the log."""
+        self.holding: set[int] = set()
+        """Commands of which something was read that is not in the log yet."""
+
+    def read(self) -> None:
+        """Raises `UnknownJournal`."""
+        data = os.pread(self._file, 1 << 20, 0)
+        try:
+            version, self.size, self.lines, self.first = _HEAD.unpack_from(data)
+            self.places = dict(_PLACE.iter_unpack(data[_HEAD.size :]))
+        except struct.error:
+            raise UnknownJournal(f"{self._path} is damaged") from None
+        if version != _VERSION:
+            raise UnknownJournal(f"{self._path} is of version {version}")
+
+    def copied(self, number: int, place: int, *, holding: bool) -> None:
+        """A spool was read up to a place; the log has not all of that if it is `holding`."""
+        if holding:
+            self.holding.add(number)
+        else:
+            self.holding.discard(number)
+            self.places[number] = place
+
+    def done(self, number: int) -> None:
+        """All of a spool is in the log."""
+        self.holding.discard(number)
+        self.places[number] = _DONE
+        while self.places.get(self.first) == _DONE:
+            del self.places[self.first]
+            self.first += 1
+
+    def is_done(self, number: int) -> bool:
+        return number < self.first or self.places.get(number) == _DONE
+
+    def reached(self, size: int, lines: int) -> bool:
+        """The log has this size now, and holds all of so many lines. False if that can't be noted
+        now, as something was read that it does not hold, or the disk is full.
+        """
+        if self.holding or self._file < 0:
+            return False
+        self.size, self.lines = size, lines
+        head = _HEAD.pack(_VERSION, size, lines, self.first)
+        data = head + b"".join([_PLACE.pack(*place) for place in self.places.items()])
+        # In one piece within a page, which no kill can tear, unless hundreds run at once. The
+        # rest of a longer one counts for nothing: places of commands that are done.
+        if data != self._last:
+            try:
+                os.pwrite(self._file, data, 0)
+                os.ftruncate(self._file, len(data))
+            except OSError:
+                return False  # There it is as of an earlier moment, and as true.
+            self._last = data
+        return True
+
+    def close(self) -> None:
+        """Twice is fine."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+class Journal:
+    """The journal of one job. Belongs to the loop's thread."""
+
+    def __init__(self, folder: Path, key: bytes, cursor: Cursor, found: list[Entry]) -> None:
+        """Made by `begin` and `read`."""
+        self.folder = folder
+        self.cursor = cursor
+        self.unclaimed = found
+        """The commands of an earlier engine that were not asked for again yet."""
+        self._key = key
+        self._next = max([entry.number + 1 for entry in found], default=cursor.first)
+        self._asked: Counter[str] = Counter()
+
+    @classmethod
+    def begin(cls, folder: Path) -> Self:
+        """The journal of a job that has none yet, in its folder, which is there. Raises OSError."""
+        key = os.urandom(32)
+        file = os.open(folder / _KEY, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, key)
+        finally:
+            os.close(file)
+        return cls(folder, key, Cursor(folder / _CURSOR), [])
+
+    @staticmethod
+    def is_at(folder: Path) -> bool:
+        """True if a folder has a journal."""
+        return (folder / _CURSOR).exists()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The journal that an earlier engine has left. Commands that it had not begun are given up:
+        see `supervisor.Durable`. Raises `UnknownJournal`, and OSError.
+        """
+        _give_up_new(folder)
+        key = (folder / _KEY).read_bytes()
+        cursor = Cursor(folder / _CURSOR)
+        try:
+            cursor.read()
+        except BaseException:
+            cursor.close()
+            raise
+        return cls(folder, key, cursor, sorted(_entries(folder, cursor), key=lambda e: e.number))
+
+    def digest(self, parts: Iterable[bytes]) -> str:
+        """A digest of these parts, and of how often it was asked for."""
+        mac = hmac.new(self._key, digestmod="sha256")
+        for part in parts:
+            mac.update(b"%d:%b" % (len(part), part))
+        digest = mac.hexdigest()[:24]
+        self._asked[digest] += 1
+        return f"{digest}-{self._asked[digest]}"
+
+    def claim(self, digest: str) -> Entry | None:
+        """The command with this digest, if it stands here: it is asked for again."""
+        for entry in self.unclaimed:
+            if entry.digest == digest:
+                self.unclaimed.remove(entry)
+                return entry
+        return None
+
+    def new(self, digest: str) -> Entry:
+        """The entry of a command that is about to begin. Raises OSError."""
+        number, self._next = self._next, self._next + 1
+        entry = Entry(self.folder / f"{number}-{digest}", number, digest)
+        place = f"{entry.folder}{_NEW}"
+        os.mkdir(place, 0o700)  # noqa: PTH102 - once for each command
+        os.close(os.open(f"{place}/spool", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        self.cursor.places[number] = 0
+        return entry
+
+    def withdraw(self, entry: Entry) -> None:
+        """Its command could not be started."""
+        self.cursor.done(entry.number)
+        remove_tree(Path(f"{entry.folder}{_NEW}"))
+
+    def place(self, name: str) -> Path:
+        """The place of a temporary folder with this name."""
+        return self.folder / f"tmp-{self.digest([b'tmp', name.encode()])}"
+
+    def given(self, name: str) -> Path:
+        """The file with what a function has given that is to be called once. The same for a name
+        each time.
+        """
+        mac = hmac.new(self._key, name.encode(), "sha256")
+        return self.folder / f"{_ONCE}{mac.hexdigest()[:24]}"
+
+    def close(self) -> None:
+        """Nothing more is noted. It stays. Twice is fine."""
+        self.cursor.close()
+
+
+def _give_up_new(folder: Path) -> None:
+    """Rename what nobody has begun, so that nobody will."""
+    for path in folder.glob(f"*{_NEW}"):
+        gone = path.with_name(f"gone-{path.name}")
+        with suppress(OSError):
+            path.rename(gone)
+            remove_tree(gone)
+
+
+def _entries(folder: Path, cursor: Cursor) -> Iterator[Entry]:
+    for path in folder.iterdir():
+        number, _, digest = path.name.partition("-")
+        if number.isdecimal() and path.is_dir():
+            yield Entry(path, int(number), digest, cursor.places.get(int(number), 0))
+
+
+def parts_of(
+    argv: Sequence[str],
+    cwd: str,
+    env: Iterable[tuple[str, str | None]],
+    stdin: bytes | None,
+    *,
+    has_output: bool,
+) -> Iterator[bytes]:
+    """All by which a command is the same again. `env` are the variables that the function has
+    changed: the engine's own differ from one start to the next.
+    """
+    yield b"output" if has_output else b"log"
+    yield os.fsencode(cwd)
+    yield b"%d" % len(argv)
+    yield from map(os.fsencode, argv)
+    for name, value in sorted(env):
+        yield os.fsencode(name)
+        yield b"" if value is None else b"=" + os.fsencode(value)
+    yield b"" if stdin is None else b"<" + stdin

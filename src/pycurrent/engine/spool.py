@@ -1,0 +1,132 @@
+"""Copies the spools of durable commands to the logs of their jobs, masked, as they grow.
+
+A spool is a file: see `supervisor.Durable`. It is copied by a thread, a few of an engine at a time.
+How far it was copied stands in the cursor of the job's journal, which is written with the log. The
+beginning of a long one is given back to the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from typing import Protocol
+
+from pycurrent.engine.journal import Cursor, Entry
+from pycurrent.engine.masking import MaskedStream, Secrets
+from pycurrent.engine.tasks import in_thread, uncancellable
+
+_CHUNK = 256 << 10
+_AT_ONCE = 16 << 20
+"""Bytes that are copied before it is another one's turn."""
+_LONG = 4 << 20
+"""An output for which it pays to make masking faster."""
+_GIVEN_BACK = 16 << 20
+"""So many bytes are given back to the disk at once."""
+_PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+COPIERS = 2
+"""Threads that copy at the same time."""
+
+
+class SpoolSink(Protocol):
+    """The log that a spool is copied to."""
+
+    def known(self, *, compact: bool = False) -> Secrets | None:
+        """All secrets; `compact` if they are to be looked for in much."""
+
+    def append_copied(
+        self, data: bytes | memoryview, number: int, place: int, *, holding: bool, is_last: bool
+    ) -> bool:
+        """Append what is in the spool of a command up to a place, and note that. False if it could
+        not be noted yet.
+        """
+
+
+class SpoolPump:
+    """Copies one spool. Belongs to the loop's thread, but for `copy`."""
+
+    def __init__(self, entry: Entry, sink: SpoolSink, cursor: Cursor, turns: asyncio.Semaphore):
+        """Begins where the cursor is, when it is woken. `turns` are those of all pumps of the
+        engine.
+        """
+        self._entry = entry
+        self._sink = sink
+        self._turns = turns
+        self._place = self._given_back = entry.copied
+        self._stream = MaskedStream()
+        self._file = -1
+        self._grown = asyncio.Event()
+        self.ends = False
+        """True once the command has ended: its spool grows no more."""
+        self._is_done = cursor.is_done(entry.number)
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """There is more to copy."""
+        self._grown.set()
+        if not self._is_done and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._run(), name="copies a spool")
+
+    async def finished(self) -> None:
+        """Copy all that is there: the command has ended. Raises OSError if it can't be read."""
+        self.ends = True
+        self.wake()
+        if self._task is not None:
+            await uncancellable(self._task)
+        self._is_done = True
+
+    async def _run(self) -> None:
+        try:
+            while self._grown.is_set():
+                self._grown.clear()
+                async with self._turns:
+                    if await in_thread(self.copy):
+                        self._grown.set()
+        finally:
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    def copy(self) -> bool:
+        """Copy what is there, in any thread, one at a time. True if there is more."""
+        is_last = self.ends
+        if self._file < 0:
+            self._file = os.open(self._entry.spool, os.O_RDWR | os.O_CLOEXEC)
+        for _ in range(_AT_ONCE // _CHUNK):
+            data = os.pread(self._file, _CHUNK, self._place)
+            self._place += len(data)
+            if data:
+                secrets = self._sink.known(compact=self._place > _LONG)
+                text = data if secrets is None else self._stream.feed(data, secrets)
+                self._append(text)
+                self._give_back()
+            if len(data) < _CHUNK:
+                if is_last:
+                    secrets = self._sink.known()
+                    rest = b"" if secrets is None else self._stream.flush(secrets)
+                    if self._append(rest, is_last=True):
+                        with suppress(OSError):
+                            self._entry.spool.unlink()
+                return False
+        return True
+
+    def _append(self, text: bytes, *, is_last: bool = False) -> bool:
+        holding = not is_last and self._stream.is_holding
+        number, place = self._entry.number, self._place
+        is_noted = self._sink.append_copied(text, number, place, holding=holding, is_last=is_last)
+        if is_noted:
+            self._entry.copied = place
+        return is_noted
+
+    def _give_back(self) -> None:
+        """Give what was copied back to the disk, if that is much. It is only for the room."""
+        size = self._entry.copied - self._given_back
+        if size < _GIVEN_BACK or sys.platform != "linux":
+            return
+        import ctypes  # few commands print so much
+
+        fallocate = ctypes.CDLL(None).fallocate
+        fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+        fallocate(self._file, _PUNCH_HOLE, self._given_back, size)
+        self._given_back = self._entry.copied

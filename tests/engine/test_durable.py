@@ -1,0 +1,260 @@
+"""Durable jobs go on when their engine is killed, and the next one goes on with them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pycurrent.engine import Config, Pool
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Var
+from pycurrent.testing import Harness
+
+from . import durable
+from .marks import marked
+from .test_killed import gone
+
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(sys.platform != "linux", reason="durable commands need Linux"),
+]
+
+
+@asynccontextmanager
+async def killed(plan: str, folder: Path, *, lease: float = 30.0) -> AsyncIterator[str]:
+    """An engine was killed while a command of its job waits; gives the mark of its processes."""
+    for name in ("begun", "go"):
+        os.mkfifo(folder / name)
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, durable.__file__, plan, str(folder), str(lease)],
+        env={**os.environ, "MARK": mark},
+    )
+    try:
+        await asyncio.to_thread((folder / "begun").read_bytes)
+    finally:
+        process.kill()
+        process.wait()
+    try:
+        yield mark
+    finally:
+        for pid in marked(mark):
+            os.kill(pid, 9)
+
+
+async def go(folder: Path) -> None:
+    """Let the command that waits go on."""
+    await asyncio.to_thread((folder / "go").write_bytes, b"")
+
+
+def next_engine(
+    plan: str | Current[str], folder: Path, *, lease: timedelta | None = durable.LEASE
+) -> Harness:
+    def pipeline() -> Current[str]:
+        return durable.pipeline(plan, folder) if isinstance(plan, str) else plan
+
+    return Harness(
+        pipeline,
+        state_dir=folder / "state",
+        config=Config(lease=lease),
+        start=datetime.now(UTC),
+    )
+
+
+def said(h: Harness) -> list[str]:
+    """The lines of the log, without their times."""
+    return [line.partition(": ")[2] or line for line in h.log("work").splitlines()]
+
+
+def ran(folder: Path) -> list[str]:
+    """The commands that have run."""
+    return (folder / "ran").read_text().split()
+
+
+@pytest.mark.parametrize("ended_meanwhile", [False, True])
+async def test_a_job_goes_on_where_it_was(tmp_path: Path, ended_meanwhile: bool) -> None:
+    """It is the same job, with one log that has each byte once, masked, and nothing runs twice;
+    also where a command came to its end while no engine was there.
+    """
+    async with killed("one", tmp_path) as mark:
+        if ended_meanwhile:
+            await go(tmp_path)
+            await gone(mark)
+        async with next_engine("one", tmp_path) as h:
+            if not ended_meanwhile:
+                await h.until(lambda: h.stats.running == 1)
+                await go(tmp_path)
+            await h.settle()
+            assert h.output == Ok("done")
+            assert ran(tmp_path) == ["first", "second"]
+            (job,) = h.engine.history()
+            assert job.end is not None
+            assert job.end.value == "ok"
+            lines = said(h)
+    quick, waits = (line for line in lines if line.startswith("Exec: "))
+    assert quick.endswith("first")
+    assert [line for line in lines if line not in (quick, waits)] == [
+        "New job: work one",
+        "begins",
+        "first prints",
+        "between",
+        "second prints",
+        "**** after",
+        "ends",
+        "Job succeeded",
+    ]
+    assert list((tmp_path / "state" / "run").glob("*/*")) == []
+
+
+async def test_a_status_that_came_meanwhile_counts(tmp_path: Path) -> None:
+    """A command that failed while no engine was there has failed."""
+    async with killed("fails", tmp_path) as mark:
+        await go(tmp_path)
+        await gone(mark)
+        async with next_engine("fails", tmp_path) as h:
+            await h.settle()
+            assert isinstance(h.output, Failed)
+            assert "exited with status 3" in h.output.message
+            assert ran(tmp_path) == ["failing"]
+
+
+async def test_commands_that_ran_at_the_same_time_are_told_apart(tmp_path: Path) -> None:
+    """By what they are, not by their order."""
+    async with killed("both", tmp_path), next_engine("both", tmp_path) as h:
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("right prints")
+        assert sorted(ran(tmp_path)) == ["left", "right"]
+
+
+async def test_the_output_of_a_command_outlives_the_engine(tmp_path: Path) -> None:
+    """All that was asked for is there, also what was written before the kill."""
+    async with killed("output", tmp_path), next_engine("output", tmp_path) as h:
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok(f"asked prints\n{durable.SECRET} after")
+        assert ran(tmp_path) == ["asked"]
+
+
+async def test_a_temporary_folder_is_found_again(tmp_path: Path) -> None:
+    """With what was in it; afterwards it is gone."""
+    async with killed("in_tempdir", tmp_path), next_engine("in_tempdir", tmp_path) as h:
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("kept\n")
+    assert list((tmp_path / "state" / "run").glob("*/*")) == []
+
+
+async def test_what_is_done_once_is_not_done_again(tmp_path: Path) -> None:
+    """By the next engine neither: it gets what was given."""
+    async with killed("once", tmp_path), next_engine("once", tmp_path) as h:
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("1 1")
+
+
+async def test_a_job_that_does_something_else_is_run_afresh(tmp_path: Path) -> None:
+    """Its commands are ended before that; the first job is in the history as interrupted."""
+    async with killed("otherwise", tmp_path) as mark, next_engine("otherwise", tmp_path) as h:
+        await h.settle(patience=20)
+        assert h.output == Ok("done")
+        assert marked(mark) == []
+        assert ran(tmp_path) == ["first", "again"]
+        assert [build.ok for build in h.history("work")] == [None, True]
+
+
+async def test_a_job_that_nobody_wants_any_more_is_ended(tmp_path: Path) -> None:
+    """But not before it is certain: the input that decides has been read."""
+    wanted = Var[bool]("wanted", Active(Activity.READY))
+    async with (
+        killed("one", tmp_path) as mark,
+        next_engine(durable.wanted_later("one", tmp_path, wanted), tmp_path) as h,
+    ):
+        await h.settle()
+        assert len(marked(mark)) > 0
+        wanted.set(False)
+        await h.settle()
+        assert h.output == Ok("other")
+        await gone(mark)
+    assert ran(tmp_path) == ["first", "second"]
+
+
+async def test_a_job_that_is_wanted_later_goes_on_then(tmp_path: Path) -> None:
+    """Its commands run meanwhile."""
+    wanted = Var[bool]("wanted", Active(Activity.READY))
+    async with (
+        killed("one", tmp_path),
+        next_engine(durable.wanted_later("one", tmp_path, wanted), tmp_path) as h,
+    ):
+        await h.settle()
+        wanted.set(True)
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("done")
+    assert ran(tmp_path) == ["first", "second"]
+
+
+async def test_commands_end_with_their_lease(tmp_path: Path) -> None:
+    """Then nothing of them is left, and the work is run afresh."""
+    async with killed("one", tmp_path, lease=0.2) as mark:
+        await gone(mark)
+        async with next_engine("one", tmp_path) as h:
+            assert await asyncio.to_thread((tmp_path / "begun").read_bytes) == b"\n"
+            await go(tmp_path)
+            await h.settle()
+            assert h.output == Ok("done")
+            assert [build.ok for build in h.history("work")] == [None, True]
+    assert ran(tmp_path) == ["first", "second", "first", "second"]
+
+
+async def test_an_engine_that_is_closed_ends_what_it_went_on_with(tmp_path: Path) -> None:
+    """In order, as any other job: nothing is left."""
+    async with killed("one", tmp_path) as mark:
+        async with next_engine("one", tmp_path) as h:
+            await h.until(lambda: h.stats.running == 1)
+        await gone(mark)
+    assert list((tmp_path / "state" / "run").glob("*/*")) == []
+
+
+async def test_a_job_that_goes_on_holds_its_resource_above_the_capacity(tmp_path: Path) -> None:
+    """Another one that needs it waits meanwhile."""
+    pool = Pool("p", 1)
+    async with (
+        killed("one", tmp_path),
+        pool.acquire(durable.Holder()),
+        next_engine(durable.pipeline("one", tmp_path, pool=pool), tmp_path) as h,
+    ):
+        await h.until(lambda: h.stats.running == 1)
+        assert pool.used == 2
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("done")
+        assert pool.used == 1
+
+
+async def test_a_timeout_counts_from_the_first_start(tmp_path: Path) -> None:
+    """Not from the start of the engine that goes on with the job."""
+    hour = timedelta(hours=1)
+    timed = durable.pipeline("one", tmp_path, timeout=hour)
+    async with killed("one", tmp_path):
+        config = Config(lease=durable.LEASE)
+        start = datetime.now(UTC) + hour - timedelta(seconds=60)
+        later = Harness(lambda: timed, state_dir=tmp_path / "state", config=config, start=start)
+        async with later as h:
+            await h.until(lambda: h.stats.running == 1)
+            await h.advance(timedelta(seconds=61))
+            assert h.output == Failed("Timed out after 1 h")
+
+
+async def test_without_a_lease_commands_end_with_the_engine(tmp_path: Path) -> None:
+    """As those of jobs that are not durable do."""
+    async with killed("one", tmp_path, lease=0) as mark:
+        await gone(mark)
