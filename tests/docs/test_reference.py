@@ -109,6 +109,8 @@ COMMANDS = {
         "coverage",
         "audit",
         "backup",
+        "stop",
+        "upgrade",
         "gc",
         "user",
         "token",

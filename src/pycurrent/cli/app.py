@@ -78,6 +78,12 @@ def add_readers(app: App) -> None:
         help="List what people and programs have asked for, or verify that list.",
     )
     app.command("pycurrent.cli.backup:backup", name="backup", help="Copy the history to a file.")
+    app.command("pycurrent.cli.control:stop", name="stop", help="Stop the engine.")
+    app.command(
+        "pycurrent.cli.control:upgrade",
+        name="upgrade",
+        help="Start the program of the engine again, while durable jobs go on.",
+    )
     app.command(
         "pycurrent.cli.collect:collect",
         name="gc",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -29,7 +30,7 @@ from pycurrent.cli.run_options import RunOptions
 from pycurrent.cli.screen import Screen, is_live, screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, Exit
-from pycurrent.cli.stop import stop_requests
+from pycurrent.cli.stop import KEEP_JOBS, UPGRADE, stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
@@ -123,13 +124,13 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """The summary when nothing more can happen, or when a signal came before that."""
     engine.unused = call.unused
-    with prepared_site(options, call.extras.site) as serve, stop_requests() as request:
+    with prepared_site(options, call.extras.site) as site, stop_requests() as request:
 
         def faces(opened: OpenEngine) -> _Faces:
             view = EngineView(opened)
             screen = screen_for(view, sys.stdout, name=call.name, log_command=logs)
             request.farewell = screen.restore
-            return _Faces(view, screen, serve(opened, view))
+            return _Faces(view, screen, site.serve(opened, view))
 
         async with _at_work(engine, faces, call.extras.setup) as (view, screen):
             ends = [engine.failed(), request.wait()]
@@ -141,9 +142,25 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             if request.signal is None:
                 for pattern in sorted(engine.config.rebuilds.unmatched):
                     screen.say(f"--rebuild {pattern}: there is no such result that is needed")
-            if request.signal is not None:
+            if request.signal in {KEEP_JOBS, UPGRADE}:
+                await _leave(engine, screen)
+                if request.signal is UPGRADE:
+                    site.hand_over()
+                    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
+                # Nothing is wound up: that would end what is left at work.
+                os._exit(Exit.OK)
+            elif request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else _Stopped(request.signal, overview)
+
+
+async def _leave(engine: Engine, screen: Screen) -> None:
+    """Leave durable jobs at work: the process has to end now."""
+    left = await engine.leave()
+    screen.say(f"{plural(left, 'durable job')} left at work")
+    screen.restore()
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _check_used_rightly(view: EngineView) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
     asynccontextmanager,
@@ -10,7 +10,10 @@ from contextlib import (
     nullcontext,
 )
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from pycurrent.cli.load import SiteOf
 from pycurrent.cli.run_options import RunOptions
@@ -30,18 +33,26 @@ class Serve(Protocol):
         """Return what serves it within its block, with its address; None if there is none."""
 
 
+class PreparedSite(Struct, frozen=True):
+    """A site that can be served."""
+
+    serve: Serve
+    hand_over: Callable[[], None]
+    """Has the program that comes next in this process listen at the same address."""
+
+
 @contextmanager
-def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
+def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[PreparedSite]:
     """Check the settings of the site and take its port, before anything runs.
 
     Raises `UsageError` if it can't be served as asked.
     """
     if not options.serves:
-        yield lambda engine, view: nullcontext()
+        yield PreparedSite(lambda engine, view: nullcontext(), lambda: None)
         return
     # Only here, because it takes a while to import.
     from pycurrent.service import Service
-    from pycurrent.web.server import Website, check_settings, listening
+    from pycurrent.web.server import Website, check_settings, hand_over, listening
     from pycurrent.web.users.owner import address_with
 
     settings = _settings(options, site)
@@ -60,7 +71,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Serve]:
 
             return serving()
 
-        yield serve
+        yield PreparedSite(serve, partial(hand_over, listener))
 
 
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:

@@ -1,4 +1,8 @@
-"""Requests to stop: the first one is polite, the second one ends the process at once."""
+"""Requests to stop: the first one is polite, the second one ends the process at once.
+
+Two signals leave durable jobs at work. After `KEEP_JOBS` the process ends, after `UPGRADE` it
+starts its program again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+KEEP_JOBS = signal.SIGUSR1
+UPGRADE = signal.SIGUSR2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, KEEP_JOBS, UPGRADE)
+"""The signals that ask for it."""
 
 
 class StopRequest:
@@ -41,7 +48,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Take SIGINT, SIGTERM and SIGHUP as requests to stop, within the block.
+    """Take SIGINT, SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 as requests to stop, within the block.
 
     The program sees the first one. A second one ends the process at once, by the signal, after its
     `farewell()`. The event loop's own handlers would wait for the loop, and not help when a

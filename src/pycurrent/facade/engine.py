@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
-from pycurrent.cache import codec_for
+from pycurrent.cache import ResultCache, codec_for
 from pycurrent.engine import (
     Clock,
     Config,
@@ -153,6 +153,19 @@ class Engine(PeopleActs):
             await opened.aclose()
             raise
         return self
+
+    async def leave(self) -> int:
+        """End all jobs but those that are durable and have begun, which stay at work for the next
+        engine; gives the number of these. All is recorded that was done.
+
+        The process has to end when this returns, by `os._exit` or `os.execv`: the work of the jobs
+        that stay must not go on here, nor be wound up.
+        """
+        opened = self.opened
+        opened.stepping.stop()
+        left = await opened.service(ResultCache).runs.leave()
+        await opened.commits.written()
+        return left
 
     def _open(self, closing: AsyncExitStack) -> OpenEngine:
         state = closing.enter_context(StateDir.open(self._state_path, sharing=self._sharing))

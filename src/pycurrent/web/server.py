@@ -51,6 +51,10 @@ def with_users(settings: WebSettings, state_dir: Path) -> WebSettings:
     return replace(settings, access=access)
 
 
+_HANDED_OVER = "PYCURRENT_LISTENER"
+"""The variable that tells the number of a listening socket to the program that comes next."""
+
+
 @contextmanager
 def listening(settings: WebSettings) -> Iterator[socket.socket]:
     """Take the port, before anything runs that would have to be stopped again.
@@ -61,6 +65,27 @@ def listening(settings: WebSettings) -> Iterator[socket.socket]:
         yield listener
 
 
+def hand_over(listener: socket.socket) -> None:
+    """Have the program that takes the place of this one, in the same process, listen there: so
+    connections wait, and none is refused.
+    """
+    listener.set_inheritable(True)
+    os.environ[_HANDED_OVER] = str(listener.fileno())
+
+
+def _handed_over() -> socket.socket | None:
+    """The listening socket of the program that this one takes the place of."""
+    number = os.environ.pop(_HANDED_OVER, "")
+    if not number.isdecimal():
+        return None
+    try:
+        listener = socket.socket(fileno=int(number))
+    except OSError:
+        return None
+    listener.set_inheritable(False)
+    return listener
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -68,6 +93,12 @@ def _listen(host: str, port: int) -> socket.socket:
         )[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise UsageError(f"--host {host}: the address does not exist") from error
+    before = _handed_over()
+    if before is not None:
+        there = before.getsockname()
+        if there[0] == address[0] and port in (0, there[1]):
+            return before
+        before.close()
     listener = socket.socket(family, kind, protocol)
     try:
         # Connections of the last run may not have ended quite: that must not delay the start.
