@@ -23,7 +23,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test test-pythons lint demo pictures screenshots bench campaign house release lock clean
+.PHONY: help setup test properties test-pythons lint demo pictures screenshots bench campaign house release lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ setup: $(SITE)  ## make the virtual environment, with everything installed
 
 test: setup  ## run all tests
 	$(BIN)/pytest -n 2 --dist worksteal
+
+properties: setup  ## try the property tests with ten times as many examples (EFFORT=10)
+	EFFORT=$(or $(EFFORT),10) $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --timeout 7200
 
 test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine
 	VENV=$(VENV) .ci/test-pythons

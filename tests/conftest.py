@@ -8,10 +8,16 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 from hypothesis import HealthCheck, settings
 
+from .effort import examples
+
 # The same examples each time, so that a failure is not a matter of luck; and no limit of time
 # for one, since the machine may be busy with something else.
 settings.register_profile(
-    "tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "tests",
+    derandomize=True,
+    deadline=None,
+    max_examples=examples(),
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("tests")
 

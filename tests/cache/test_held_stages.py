@@ -22,6 +22,8 @@ from pycurrent.errors import UsageError
 from pycurrent.explain.reasons import Pinned, WaitsForResume
 from pycurrent.testing import Harness, HarnessFactory
 
+from ..effort import examples
+
 HOUR = timedelta(hours=1)
 
 
@@ -284,7 +286,7 @@ async def test_a_path_that_was_another_stages_when_that_was_pinned_is_not_mixed_
         max_size=12,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_exactly_the_stages_that_are_pinned_are_held(acts: list[tuple[str, Any]]) -> None:
     """Whatever twins come and go, in the pipeline's code or while it runs."""
 

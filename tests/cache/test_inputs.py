@@ -20,6 +20,8 @@ from pycurrent.store import DatabaseReader
 from pycurrent.term import evaluate
 from pycurrent.testing import Harness, HarnessFactory
 
+from ..effort import examples
+
 
 class Deploy(current.Builder[str, str]):
     id = "deploy"
@@ -307,7 +309,7 @@ ACTS = st.one_of(
 
 
 @given(st.lists(ACTS, max_size=12))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_inputs_are_as_they_were_set_last(acts: list[tuple[str, Any, Any]]) -> None:
     """Whatever is set, refused, used no more or used again, and however often it is restarted."""
 

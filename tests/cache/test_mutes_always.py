@@ -28,6 +28,8 @@ from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
 from pycurrent.view import EngineView
 
+from ..effort import examples
+
 DAY = timedelta(days=1)
 LEAVES = range(2)
 MESSAGES = ("broken", "torn")
@@ -239,7 +241,7 @@ FAILING = st.sampled_from([{}, {0: "broken"}, {0: "broken", 1: "torn"}, {0: "tor
         ("fix", 1, 10),
     ],
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_muted_failures_are_left_out_where_no_value_is_needed(
     tree: Tree, failing: dict[int, str], acts: list[tuple[Any, ...]]
 ) -> None:

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -35,6 +36,7 @@ from pycurrent.term import Current, Failed, Ok, Output, Primitive, component, pa
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
 
+from ..effort import examples
 from .workshop import RUNNING, SECOND, Make, Workshop, check
 
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -363,12 +365,13 @@ def text_of(outcome: Output[str]) -> str:
     raise AssertionError(outcome)
 
 
+@pytest.mark.hypothesis
 def test_what_people_ask_for_is_done_whatever_happens() -> None:
     """Any sequence of what people, runs, time, garbage collection, restarts and kills can do."""
     run_state_machine_as_test(
         People,
         settings=settings(
-            max_examples=60,
+            max_examples=examples(30),
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

@@ -25,6 +25,8 @@ from pycurrent.errors import UsageError
 from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
 
+from ..effort import examples
+
 HOUR = timedelta(hours=1)
 SOURCES = {"tests": "monitor", "deploys": "monitor", "mode": "mode", "poll": "poll"}
 """The stages, and what they follow: two the same monitor, an Input, a builder with a schedule."""
@@ -122,7 +124,7 @@ ACTS = st.one_of(
 
 
 @given(st.lists(ACTS, max_size=15))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_stages_have_what_they_are_pinned_at(acts: list[tuple[Any, ...]]) -> None:
     """And else the newest value; a pin holds as soon as the call has returned, kill or not."""
 

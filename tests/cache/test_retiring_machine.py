@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -39,6 +40,8 @@ from pycurrent.term import (
 )
 from pycurrent.term import all as all_of
 from pycurrent.testing import Harness
+
+from ..effort import examples
 
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 REPOS = ("api", "web")
@@ -344,12 +347,13 @@ class Retiring(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
+@pytest.mark.hypothesis
 def test_what_has_gone_is_retired_whatever_happens() -> None:
     """Once, not while anything is in doubt about it, and in the end."""
     run_state_machine_as_test(
         Retiring,
         settings=settings(
-            max_examples=100,
+            max_examples=examples(50),
             stateful_step_count=30,
             deadline=None,
             derandomize=True,

@@ -28,6 +28,8 @@ from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.term import Current, Failed, FailureKind, Ok, Var, all, constant
 from pycurrent.testing import Harness
 
+from ..effort import examples
+
 
 @dataclass
 class Shop:
@@ -225,7 +227,7 @@ async def test_a_file_is_saved_and_placed_by_itself(tmp_path: Path) -> None:
 
 
 @given(seed=st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 def test_whatever_is_lost_a_pipeline_ends_right(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:

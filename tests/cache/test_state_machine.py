@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -45,6 +46,7 @@ from pycurrent.testing import Harness
 from pycurrent.testing.clock import START
 from pycurrent.testing.idle import drain
 
+from ..effort import examples
 from .model import Model, Wish
 from .workshop import KINDS, PUBLISHERS, TELLING, Workshop, want
 
@@ -367,12 +369,13 @@ class Instances(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
+@pytest.mark.hypothesis
 def test_an_instance_does_what_the_model_says() -> None:
     """Any sequence of what users, runs, time, people and restarts can do."""
     run_state_machine_as_test(
         Instances,
         settings=settings(
-            max_examples=150,
+            max_examples=examples(75),
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

@@ -20,6 +20,8 @@ from pycurrent.store import DatabaseReader
 from pycurrent.term import evaluate
 from pycurrent.testing import Harness, HarnessFactory
 
+from ..effort import examples
+
 HARMLESS = current.Level.HARMLESS
 
 
@@ -322,7 +324,7 @@ ACTS = st.sampled_from(["fire", "fire bad", "let go", "hold", "settle", "restart
 
 
 @given(st.lists(ACTS, max_size=10))
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 def test_each_firing_is_done_once(acts: list[str]) -> None:
     """However it is fired, held up and restarted: in the end each has run once to its end."""
 

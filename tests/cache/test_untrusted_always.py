@@ -19,6 +19,8 @@ from pycurrent.store import DatabaseReader
 from pycurrent.term import TRUSTED, Active, Activity, Failed, Ok, Output, Trust, Untrusted
 from pycurrent.testing import Harness
 
+from ..effort import examples
+
 A, B = "a" * 40, "b" * 40
 KINDS = ("make", "look", "report", "set")
 TRUSTS: tuple[Trust, ...] = (
@@ -175,7 +177,7 @@ ACTS = st.one_of(
 
 
 @given(st.lists(ACTS, max_size=10))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_no_result_flows_from_one_trust_to_another(acts: list[tuple[Any, ...]]) -> None:
     """Each stage has a result of its own trust, or none; nothing that is known is made again."""
 

@@ -26,6 +26,7 @@ from pycurrent.cli.plain import fits, may_be_plain, option_of, read_plainly, tar
 from pycurrent.cli.run_options import RunOptions
 from pycurrent.errors import UsageError
 
+from ..effort import examples
 from .commands import Start
 
 TOKENS = st.lists(
@@ -141,7 +142,9 @@ FLAGS = st.sampled_from(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=400
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=examples(400),
 )
 @given(st.lists(st.one_of(st.tuples(FLAGS, VALUES), st.tuples(FLAGS)), max_size=3))
 def test_options_of_a_pipeline_that_are_read_plainly_mean_the_same(

@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
 
+from ..effort import examples
+
 AWKWARD = "hunter2'Zq/8&k \"w\\x <é€😀> +100%=~!*()"
 Encoder = Callable[[str], str]
 
@@ -141,7 +143,7 @@ _CHARACTERS = "abcdXYZ0123456789'\"\\/&%+=<>$ !*()[]{}#;:,@~^`|?-_.é€😀"
 
 
 @pytest.mark.parametrize("name", ENCODERS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.differing_executors])
 @given(st.text(_CHARACTERS, min_size=8, max_size=24).filter(lambda s: len(s.strip()) >= 8))
 def test_any_secret_is_masked_as_a_whole_in_each_spelling(name: str, secret: str) -> None:
     """No four characters of it in a row are left, wherever the text is cut."""

@@ -46,6 +46,8 @@ from pycurrent.explain.reasons import (
 from pycurrent.term import State
 from pycurrent.testing import Harness
 
+from ..effort import examples
+
 MINUTE = timedelta(minutes=1)
 RETRY = current.Retry(real=2, backoff=MINUTE)
 
@@ -361,7 +363,7 @@ ACTS = st.lists(st.sampled_from([*ACTIONS]), max_size=8)
 
 
 @given(PARTS, ACTS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_each_stage_says_why_and_acting_on_it_moves_it(parts: list[Part], acts: list[str]) -> None:
     """Whatever the pipeline, and whatever is done to it."""
     with tempfile.TemporaryDirectory() as folder:

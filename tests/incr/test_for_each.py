@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pycurrent.incr import ForEach, GatherTree, Item, Node
 
+from ..effort import examples
 from .parts import Fault, Interrupt, Parts, Wait, outcome
 
 
@@ -276,7 +277,7 @@ def test_an_interrupted_list_goes_on(back: bool) -> None:
 ITEMS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 400)), max_size=4)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(120), deadline=None, derandomize=True, database=None)
 @given(st.integers(0, 300), st.lists(ITEMS, min_size=1, max_size=6))
 def test_a_long_list_is_followed_through_small_changes(
     size: int, steps: list[list[tuple[int, int]]]

@@ -21,6 +21,7 @@ from pycurrent.incr import (
     combine,
 )
 
+from ..effort import examples
 from .parts import Fault, Parts, Wait, outcome
 
 
@@ -85,7 +86,7 @@ SIZES = st.sampled_from([0, 0, 1, 1, 2, 5, FANOUT, 2 * FANOUT + 1, 300])
 CHANGES = st.lists(st.tuples(PLACES, SIZES, SIZES, st.booleans()), max_size=5)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(120), deadline=None, derandomize=True, database=None)
 @given(
     st.sampled_from([0, 1, FANOUT, 200, 3000]),
     st.lists(CHANGES, max_size=5),

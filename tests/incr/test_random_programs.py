@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from pycurrent.incr import Budget
 
+from ..effort import examples
 from .machine import Machine
 from .program import Outcome, Program, exchanges, programs
 
@@ -27,7 +28,7 @@ def run(program: Program) -> None:
     machine.finish()
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=examples(300))
 @given(programs())
 def test_a_random_program_is_kept_up_to_date_with_no_more_work_than_needed(
     program: Program,
@@ -36,7 +37,7 @@ def test_a_random_program_is_kept_up_to_date_with_no_more_work_than_needed(
     run(program)
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=examples(300))
 @given(exchanges())
 def test_what_one_bind_leaves_and_another_takes_up_in_the_same_step_goes_on(
     program: Program,
@@ -65,21 +66,21 @@ def run_in_slices(program: Program) -> None:
     machine.finish()
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=examples(300))
 @given(programs())
 def test_a_random_program_runs_in_slices_as_it_does_in_one_go(program: Program) -> None:
     """Inputs that are set in between are shown by the next step only."""
     run_in_slices(program)
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=examples(300))
 @given(exchanges())
 def test_what_is_left_and_taken_up_in_slices_goes_on(program: Program) -> None:
     """Terms that lose their last user, and find another one some slices later."""
     run_in_slices(program)
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=examples(300))
 @given(programs() | exchanges(), st.integers(1, 60))
 def test_a_run_that_is_given_up_leaves_nothing_behind(program: Program, pauses: int) -> None:
     """In whatever slice the last step ends, all is released, and once, when it is dropped."""

@@ -15,6 +15,7 @@ from pycurrent.term import Current
 from pycurrent.term.diagram import graph_of
 from pycurrent.testing import Harness
 
+from ..effort import examples
 from ..term.drawn_programs import Program
 
 Shown = tuple[list[tuple[str, ...]], set[tuple[str, str, str]]]
@@ -84,7 +85,7 @@ def whole(root: Current[Any], engine: OpenEngine) -> Shown:
     return sorted(boxes, key=str), edges
 
 
-@settings(deadline=None, max_examples=15, phases=set(Phase) - {Phase.explain})
+@settings(deadline=None, max_examples=examples(15), phases=set(Phase) - {Phase.explain})
 @given(st.data())
 def test_a_page_shows_the_whole_after_each_step(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -13,6 +13,7 @@ from pycurrent import Current, Var
 from pycurrent.service import Action, JobSelection, NoSuchJob, Refused, Service, Would
 from pycurrent.store import HistoryFilter, LabelFilter
 
+from ..effort import examples
 from .live import Doors, Seen, seen
 
 STAGES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -46,7 +47,7 @@ def selection(*conditions: str, path: str | None = None) -> JobSelection:
     return JobSelection(path, tuple([LabelFilter.parse(condition) for condition in conditions]))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(
     st.lists(st.sampled_from(CONDITIONS), max_size=3),
     st.sampled_from([None, "one/door a", "*/door a", "t*", "nowhere"]),

@@ -32,6 +32,7 @@ from pycurrent.store import (
 from pycurrent.store.deliveries import KEPT
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 
+from ..effort import examples
 from .conftest import START, created, next_build
 
 DAY = timedelta(days=1)
@@ -447,7 +448,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(st.lists(STEPS, max_size=40))
 def test_after_it_every_kept_job_is_explained_as_before(steps: list[tuple[object, ...]]) -> None:
     """And nothing that no kept job needs is left: compared with a simple model."""

@@ -25,6 +25,7 @@ from pycurrent.term import (
 )
 from pycurrent.term.diagram import Closing, Graph, NodeKind, Unfold, graph_of
 
+from ..effort import examples
 from .drawn import check, is_of_no_stage
 from .steps import Steps
 
@@ -247,7 +248,7 @@ def apart(piece: Piece, number: int) -> Piece:
     return replace(piece, name=f"{piece.name}{number}", keys=keys)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 @given(
     programs,
     programs,
@@ -281,7 +282,7 @@ def test_ids_are_unique_and_stay(
     assert set(before) <= set(found([*shuffled, elsewhere] if others else shuffled))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 @given(programs, st.randoms(use_true_random=False))
 def test_an_id_finds_the_same_box_in_another_order(
     program: list[Piece], rng: random.Random

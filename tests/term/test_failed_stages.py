@@ -22,6 +22,7 @@ from pycurrent.term import (
     failed_stages,
 )
 
+from ..effort import examples
 from .steps import Steps
 
 BAD, WORSE, DOWN = Failed("bad"), Failed("worse"), Failed("502", kind=FailureKind.INFRA)
@@ -91,7 +92,7 @@ def test_a_dropped_item_is_told_no_longer() -> None:
     steps.stop()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([Ok(1), BAD, WORSE, RUNNING]))))
 def test_it_follows_whatever_fails(changes: list[tuple[int, Output[int]]]) -> None:
     """After each change, two steps later at most, in a pipeline of stages and decisions."""

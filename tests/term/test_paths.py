@@ -31,6 +31,7 @@ from pycurrent.term import (
 from pycurrent.term.paths import Paths
 from pycurrent.term.stage_names import LONG, form_of
 
+from ..effort import examples
 from .steps import Steps
 
 
@@ -271,7 +272,7 @@ def refs(program: list[Part]) -> list[StageRef]:
     return found
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(200), deadline=None, derandomize=True, database=None)
 @given(programs, programs, st.randoms(use_true_random=False))
 def test_paths_are_unique_and_stay(
     program: list[Part], others: list[Part], rng: random.Random
@@ -374,7 +375,7 @@ def test_a_stage_that_lives_on_after_its_surroundings_has_a_path_too() -> None:
     steps.stop()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None)
+@settings(max_examples=examples(100), deadline=None, derandomize=True, database=None)
 @given(programs, st.lists(st.tuples(st.booleans(), st.integers(0, 99)), max_size=30))
 def test_paths_do_not_depend_on_their_hashes(
     program: list[Part], changes: list[tuple[bool, int]]

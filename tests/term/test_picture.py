@@ -33,6 +33,7 @@ from pycurrent.term.diagram import (
 )
 from pycurrent.term.output import RUNNING
 
+from ..effort import examples
 from .drawn_programs import Program
 from .steps import Steps
 
@@ -85,7 +86,7 @@ def finished(drawing: Iterator[None]) -> Picture:
 
 
 # Without the phase that explains a failure: it traces every line.
-@settings(deadline=None, max_examples=200, phases=set(Phase) - {Phase.explain})
+@settings(deadline=None, max_examples=examples(100), phases=set(Phase) - {Phase.explain})
 @given(st.data())
 def test_differences_make_the_diagram_that_a_new_drawing_shows(data: st.DataObject) -> None:
     """In random pipelines with binds, lists, folds, latches and labels, after any number of steps;
@@ -115,7 +116,7 @@ def test_differences_make_the_diagram_that_a_new_drawing_shows(data: st.DataObje
     assert kept.picture.graph() == kept.anew()
 
 
-@settings(deadline=None, max_examples=200, phases=set(Phase) - {Phase.explain})
+@settings(deadline=None, max_examples=examples(100), phases=set(Phase) - {Phase.explain})
 @given(st.data())
 def test_windows_are_parts_of_the_whole(data: st.DataObject) -> None:
     """Each living stage is shown, or counted in one closed list, by its state; and with all lists

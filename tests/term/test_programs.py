@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pycurrent.term import Active, Activity, Failed, Ok, Output, Var
 
+from ..effort import examples
 from . import programs as p
 from .steps import Steps
 
@@ -92,7 +93,7 @@ changes = st.lists(
 
 
 # Without the phase that explains a failure: it traces every line.
-@settings(deadline=None, max_examples=300, phases=set(Phase) - {Phase.explain})
+@settings(deadline=None, max_examples=examples(300), phases=set(Phase) - {Phase.explain})
 @given(
     definitions=programs(),
     numbers=st.lists(outputs, min_size=NUMBERS, max_size=NUMBERS),

@@ -21,6 +21,7 @@ from pycurrent.service import Service
 from pycurrent.web.server import Website
 from pycurrent.web.settings import WebSettings
 
+from ..effort import examples
 from .api import Tasks
 from .sites import running_site
 
@@ -96,7 +97,7 @@ async def serve(
 
 @SCHEMA.parametrize()
 @settings(
-    max_examples=EXAMPLES,
+    max_examples=examples(EXAMPLES),
     derandomize=True,
     database=None,
     deadline=None,

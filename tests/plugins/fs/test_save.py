@@ -18,6 +18,8 @@ from pycurrent.plugins.fs.write import Change, write_if_different
 from pycurrent.term import Current, Failed, Ok, Var, all
 from pycurrent.testing import Harness
 
+from ...effort import examples
+
 
 async def test_a_file_follows_what_it_is_to_contain(tmp_path: Path) -> None:
     """Text or bytes; the folder is made if it is missing."""
@@ -162,7 +164,7 @@ async def test_what_can_not_be_saved_is_said_in_a_line(tmp_path: Path) -> None:
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-@settings(max_examples=30, deadline=None)  # each writes to the disk
+@settings(max_examples=examples(30), deadline=None)  # each writes to the disk
 @given(st.lists(st.binary(max_size=3), max_size=5))
 def test_the_last_contents_are_in_the_file(
     tmp_path_factory: pytest.TempPathFactory, versions: list[bytes]

@@ -22,6 +22,8 @@ from pycurrent.plugins.fs.tree import Tree
 from pycurrent.term import Current, Failed, Failure, Ok, Var, all
 from pycurrent.testing import Harness, check_operation
 
+from ...effort import examples
+
 NAMES = st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=3).map("/".join)
 CONTENTS = st.binary(max_size=2)
 
@@ -351,7 +353,7 @@ def test_killed_at_any_moment_it_leaves_one_of_the_trees(tmp_path: Path) -> None
     assert seen == {(-signal.SIGKILL, False), (-signal.SIGKILL, True), (0, True)}
 
 
-@settings(max_examples=40, deadline=None)  # each writes to the disk
+@settings(max_examples=examples(40), deadline=None)  # each writes to the disk
 @given(st.lists(st.dictionaries(NAMES, CONTENTS, max_size=4), max_size=4))
 def test_the_last_tree_is_in_the_folder(
     tmp_path_factory: pytest.TempPathFactory, trees: list[dict[str, bytes]]

@@ -19,6 +19,8 @@ from pycurrent.plugins.fs.tree import Tree as FolderTree
 from pycurrent.term import Current, Failed, Ok, Var, all
 from pycurrent.testing import Harness
 
+from ...effort import examples
+
 
 def fill(folder: Path, version: str) -> None:
     """Files, one of them to be run, a link, an empty folder, and one that nobody may write to."""
@@ -184,7 +186,7 @@ PARTS = st.one_of(
 
 
 @given(st.lists(st.dictionaries(NAMES, PARTS, max_size=4), min_size=1, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 def test_whatever_follows_is_what_is_there(
     tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, tuple[bytes, int] | Link | int]]
 ) -> None:
