@@ -57,7 +57,7 @@ test-pythons: $(SITE)  ## run the fast tests on each other Python of this machin
 lint: $(STAMP)  ## ruff, mypy (strict), and our English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	$(BIN)/python -m tools.prose
 
 # A clone with its own identity, so that anybody can commit to it.
