@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import schemathesis
+from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -18,6 +19,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 import pycurrent as current
 from pycurrent import Engine
 from pycurrent.service import Service
+from pycurrent.web.api.routing import query_parameters
+from pycurrent.web.app import _ROUTERS as ROUTERS
 from pycurrent.web.server import Website
 from pycurrent.web.settings import WebSettings
 
@@ -63,6 +66,26 @@ def document() -> dict[str, Any]:
 
 DOCUMENT = document()
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT).exclude(path=STREAMS)
+
+
+def test_each_route_takes_the_parameters_that_the_document_has() -> None:
+    """Those of its query; it refuses all others."""
+    routes = {
+        (route.path_format, method.lower()): query_parameters(route)
+        for router in ROUTERS
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    }
+    described = {
+        (path, method): {
+            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
+        }
+        for path, operations in DOCUMENT["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert described
+    assert {place: routes[place] for place in described} == described
 
 
 @pytest.fixture(scope="module")
