@@ -42,13 +42,26 @@ class Colourful(Builder[str, str]):
         return key
 
 
+@current.builder("save", level=Level.HARMLESS)
+async def save(job: Job, text: str) -> current.Tree:
+    """Files of each kind that a page shows."""
+    async with job.tempdir() as folder:
+        (folder / "in").mkdir()
+        (folder / "in" / "notes.txt").write_text(f"{text}\n" * 200)
+        (folder / "picture.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+        (folder / "report.html").write_text('<html lang="en"><title>x</title><main>x</main></html>')
+        (folder / "data.bin").write_bytes(bytes(range(256)))
+        return await job.save(folder)
+
+
 def pipeline() -> Current[Any]:
     """Stages in each state, in lists."""
     busy = current.component("colourful", Colourful().get, current.constant("red"))
     after = current.component("after it", Reply().get, busy)
     names = current.constant(["x", "y", "bad z"])
     each = names.list_map(lambda name: current.component("reply to", Reply().get, name))
-    return current.all([reply("good"), reply("bad"), reply("risky"), busy, after, each])
+    saved = save("a line")
+    return current.all([reply("good"), reply("bad"), reply("risky"), busy, after, each, saved])
 
 
 @dataclass(frozen=True)
@@ -81,15 +94,23 @@ VIEWS = {
     "rules": View("/rules", "main form"),
     "pauses": View("/pauses", "main form"),
     "mutes": View("/mutes", "main form"),
+    "files of a job": View("/job/{saved}/files", "main table"),
+    "folder": View("/job/{saved}/files/1", "main table"),
+    "text": View("/job/{saved}/files/1/in/notes.txt", "main pre"),
+    "picture": View("/job/{saved}/files/1/picture.svg", "main .card"),
+    "document": View("/job/{saved}/files/1/report.html", "main iframe"),
+    "file that can't be shown": View("/job/{saved}/files/1/data.bin", "main .empty"),
     "login": View("/login", "main input[name=password]"),
     "error": View("/nothing", "main h1"),
 }
 
 
 async def path_of(site: RunningSite, view: View) -> str:
-    """With the ids of the jobs, by the labels of their stages."""
+    """With the ids of the jobs, by the labels of their stages; `saved` has saved files."""
     nodes = (await site.service.pipeline.snapshot()).graph.nodes
-    return view.path.format(**{node.label.replace(" ", "_"): node.job_id for node in nodes})
+    ids = {node.label.replace(" ", "_"): node.job_id for node in nodes}
+    (saved,) = site.engine.history(op="save")
+    return view.path.format(**ids, saved=saved.job_id)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -98,6 +119,7 @@ async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
     config = confirm_dangerous()
     async with running_site(pipeline, tmp_path, settings=settings, config=config) as running:
         await until(lambda: running.engine.stats.failed and running.engine.stats.running)
+        await until(lambda: running.engine.history(op="save"))
         yield running
 
 
