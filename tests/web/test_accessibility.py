@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 import pycurrent as current
-from pycurrent import Builder, Current, Job, Level
+from pycurrent import Builder, Config, Current, Job, Level
 from pycurrent.web.settings import WebSettings
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordFile, Role
 
@@ -18,7 +18,7 @@ from .api import until
 from .axe import require_axe, violations
 from .browser import Tabs
 from .sites import RunningSite, running_site
-from .visits import HASH, Reply, access, confirm_dangerous, reply
+from .visits import HASH, Reply, access, reply
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -94,6 +94,8 @@ VIEWS = {
     "rules": View("/rules", "main form"),
     "pauses": View("/pauses", "main form"),
     "mutes": View("/mutes", "main form"),
+    "retention": View("/retention", "main ol"),
+    "next removal": View("/retention/next", "main table"),
     "files of a job": View("/job/{saved}/files", "main table"),
     "folder": View("/job/{saved}/files/1", "main table"),
     "text": View("/job/{saved}/files/1/in/notes.txt", "main pre"),
@@ -116,7 +118,7 @@ async def path_of(site: RunningSite, view: View) -> str:
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(tmp_path: Path) -> AsyncIterator[RunningSite]:
     settings = WebSettings(port=0, access=access(tmp_path, allow_anonymous=Role.ADMIN))
-    config = confirm_dangerous()
+    config = Config(confirm=Level.DANGEROUS, keep=[current.keep(of="log", last=0), current.keep()])
     async with running_site(pipeline, tmp_path, settings=settings, config=config) as running:
         await until(lambda: running.engine.stats.failed and running.engine.stats.running)
         await until(lambda: running.engine.history(op="save"))

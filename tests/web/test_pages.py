@@ -56,6 +56,8 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/inputs",
         "/pauses",
         "/mutes",
+        "/retention",
+        "/retention/next",
         "/login",
         "/nothing-here",
     ]

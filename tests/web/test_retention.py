@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
 from pycurrent import Config, Current, Job, Level, Tree, builder, keep
-from pycurrent.facade.upkeep import Upkeep
+from pycurrent.facade.upkeep import Ran, Upkeep
 from pycurrent.term import Var
 
 from ..cli.test_client import Client
 from .sites import RunningSite, running_site
+from .visits import text_of
 
 RULE = 'keep(op="make", last=0)'
 
@@ -97,6 +99,39 @@ async def test_the_rules_are_shown(
     assert shown["next"] is not None
     said = (await Client(site, capsysbinary)("retention")).out
     assert said.startswith(f'{RULE}\nkeep(op="mkae", days=1)\nnext removal at ')
+
+
+async def test_a_page_shows_the_rules_and_what_each_would_remove(
+    site: RunningSite, http: httpx.AsyncClient
+) -> None:
+    """In their order; only if asked for, as it takes time. Afterwards it says what has gone."""
+    page = text_of(await http.get("/retention"))
+    assert f'{RULE} keep(op="mkae", days=1)' in page
+    assert "The next removal is due" in page
+    assert "of make" not in page
+    would = "the files of 1 job of make (1 B) the log of 1 job of make"
+    page = text_of(await http.get("/retention/next"))
+    assert f"Rule Would be removed now {RULE} {would}" in page
+    assert 'keep(op="mkae", days=1) nothing: no job of its operation is recorded' in page
+    assert "2 saved files" in page
+    assert site.engine.service(Upkeep).runs == 0
+    upkeep = site.engine.service(Upkeep)
+    upkeep.last = Ran(site.engine.clock.now(), timedelta(), await upkeep.collect())
+    page = text_of(await http.get("/retention"))
+    assert f"Rule Removed {RULE} {would}" in page
+
+
+async def test_a_page_says_that_there_are_no_rules(tmp_path: Path) -> None:
+    """And how much saved files may take."""
+    for limit in (None, "2G"):
+        config = Config(files_max_size=limit)
+        async with (
+            running_site(lambda: make("a"), tmp_path / f"{limit}", config=config) as site,
+            httpx.AsyncClient(base_url=site.url) as http,
+        ):
+            page = text_of(await http.get("/retention"))
+            assert ("has no rules of retention" in page) is (limit is None)
+            assert ("Saved files may take 2.0 GB" in page) is (limit is not None)
 
 
 async def test_the_metrics_count_what_was_removed(

@@ -19,6 +19,7 @@ from pycurrent.web.pages.mutes import add_mutes_page
 from pycurrent.web.pages.pages import PAGES, Pages
 from pycurrent.web.pages.pauses import add_pauses_page
 from pycurrent.web.pages.pipeline import add_pipeline_page
+from pycurrent.web.pages.retention import add_retention_pages
 from pycurrent.web.pages.rules import add_rules_pages
 from pycurrent.web.pages.site import add_site_pages
 from pycurrent.web.pages.stage import add_stage_page
@@ -35,6 +36,7 @@ def add_pages(
     add_job_pages(app)
     add_stage_page(app)
     add_history_pages(app)
+    add_retention_pages(app)
     add_failures_pages(app)
     add_rules_pages(app)
     add_inputs_page(app)
