@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
+from typing import TypeAlias
 
 import pytest
 
-from pycurrent.cache import ResultCache
-from pycurrent.engine import Job
+from pycurrent.cache import ResultCache, builder
+from pycurrent.cache.runs import TOGETHER
+from pycurrent.engine import DrivenJob, Job, Level, Pool
 from pycurrent.store import JobEnd
-from pycurrent.term import Current, Ok, Var, all
+from pycurrent.term import Current, Ok, Var, all, constant
 from pycurrent.testing import Harness
 
 from .workshop import Make, MakeAuto, OpenEngine, Workshop, make, make_while
+
+Ended: TypeAlias = Sequence[tuple[DrivenJob, JobEnd]]
 
 
 def told_by(h: Harness) -> list[JobEnd]:
     """The ends of the jobs that end from now on."""
     ends: list[JobEnd] = []
-    h.engine.service(ResultCache).runs.on_ended(lambda job, end: ends.append(end))
+    h.engine.service(ResultCache).runs.on_ended(lambda ended: ends.extend(end for _, end in ended))
     return ends
 
 
@@ -46,7 +52,8 @@ async def test_the_result_is_recorded_when_the_end_is_told(
         await h.settle()
         seen: list[tuple[str, str]] = []
 
-        def told(job: Job, end: JobEnd) -> None:
+        def told(ended: Ended) -> None:
+            ((job, _),) = ended
             (instance,) = h.engine.service(ResultCache).instances
             record = h.engine.opened.store.lookup("make", instance.key.digest)
             seen.append((job.id, record.outcome if record else ""))
@@ -95,7 +102,7 @@ async def test_who_is_told_can_not_break_the_cache(
 ) -> None:
     """What it raises is logged; others are told, and the result counts."""
 
-    def broken(job: Job, end: JobEnd) -> None:
+    def broken(ended: Ended) -> None:
         raise RuntimeError("a bug")
 
     async with engine(lambda: make(Make(shop))) as h:
@@ -107,3 +114,31 @@ async def test_who_is_told_can_not_break_the_cache(
             await h.settle()
         assert (h.output, ends) == (Ok("done"), [JobEnd.OK])
         assert "failed to be told of the end of job" in caplog.text
+
+
+async def test_jobs_that_are_given_up_together_are_told_together(
+    engine: OpenEngine, shop: Workshop
+) -> None:
+    """Each of them once, in few calls: there may be 100,000 of them."""
+    wanted, pool, many = Var("wanted", True), Pool("p", 1), 3 * TOGETHER
+
+    @builder("queued", level=Level.HARMLESS, pool=pool, auto_cancel=True)
+    async def queued(job: Job, part: int) -> None:
+        await asyncio.Event().wait()
+
+    def pipeline() -> Current[object]:
+        return wanted.get().bind(
+            lambda yes: all([queued(part) for part in range(many)]) if yes else constant(None)
+        )
+
+    async with engine(pipeline) as h:
+        await h.settle()
+        told: list[Ended] = []
+        h.engine.service(ResultCache).runs.on_ended(told.append)
+        ids = {job.id for job in pool.waiting if isinstance(job, DrivenJob)}
+        wanted.set(False)
+        await h.settle()
+        ends = {job.id: end for ended in told for job, end in ended}
+        assert len(told) <= 1 + many / TOGETHER
+        assert sum(map(len, told)) == len(ends) == many
+        assert {ends[job_id] for job_id in ids} == {JobEnd.SUPERSEDED}

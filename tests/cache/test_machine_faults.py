@@ -110,7 +110,9 @@ async def test_it_is_said_why_and_when(
         return pair(stage.state(), metadata(stage))
 
     async with engine(pipeline) as h:
-        h.engine.service(ResultCache).runs.on_ended(lambda job, end: ends.append(end))
+        h.engine.service(ResultCache).runs.on_ended(
+            lambda ended: ends.extend(end for _, end in ended)
+        )
         await h.settle()
         why = "OSError: [Errno 28] No space left on device"
         note = f"tried again at 00:00:01 UTC: {why}"

@@ -59,7 +59,7 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
         await h.settle()
         assert h.stats.waiting_for_confirmation == many
         cache = h.engine.service(ResultCache)
-        cache.runs.on_ended(lambda job, end: ended.append(end))
+        cache.runs.on_ended(lambda some: ended.extend(end for _, end in some))
 
         def look(step: object) -> None:
             given_up.append(len(ended))
@@ -170,10 +170,11 @@ async def test_many_runs_that_have_not_begun_end_in_few_transactions(tmp_path: P
         await h.settle()
         statements.clear()
     *written, last = ends_written()
-    assert sum(written) == many - 1
+    assert sum(written) + last == many
     assert min(written[:-1]) > FEW
-    # The one that was running has a task, which ends later.
-    assert last == 1
+    # The one that was running has a task, which ends later; so may another that was launched
+    # before that one had its resource.
+    assert last in {1, 2}
     with DatabaseReader.open(tmp_path / "db" / "pycurrent.db") as reader:
         ends = Counter(record.ended for record in reader.history(ends=[None, *JobEnd], limit=9999))
     assert ends == {JobEnd.SUPERSEDED: many, JobEnd.INTERRUPTED: many}

@@ -27,7 +27,7 @@ from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.records import left_job, load, new_job, recorded
 from pycurrent.cache.retirements import Retirements
 from pycurrent.cache.retry import Retry, check_retry
-from pycurrent.cache.runs import AT_ONCE, Runs
+from pycurrent.cache.runs import AT_ONCE, TOGETHER, Runs
 from pycurrent.cache.states import Checking, Known, Result, Run, Unknown
 from pycurrent.cache.still_there import StillThere
 from pycurrent.cache.use import (
@@ -305,7 +305,8 @@ class ResultCache:
     def touch(self, instance: Instance) -> None:
         """Something about it has changed: update it after the next step."""
         self._touched[instance] = None
-        self.engine.request_step()
+        if self._moment is None:  # Else `update` sees it.
+            self.engine.request_step()
 
     def launch(self, instance: Instance, run: Run) -> None:
         """Have the run begin once it is recorded."""
@@ -330,6 +331,8 @@ class ResultCache:
             if not self._left:
                 self.left_jobs.look()
                 self.retirements.look()
+            if self._touched:
+                self.engine.request_step()
         finally:
             self._moment = None
 
@@ -338,9 +341,7 @@ class ResultCache:
         while self._left or self._touched:
             if not self._left:
                 self._take_touched()
-            instance = self._left.popleft()
-            self._touched.pop(instance, None)
-            took += instance.update()
+            took += self._update_some()
             if took >= AT_ONCE:
                 self.store.gathers_ends = self._gives_up_more
                 if self.store.gathers_ends:
@@ -350,6 +351,23 @@ class ResultCache:
         self.still_there.flush()
         self.store.gathers_ends = False
         self.left_places.clear()
+
+    def _update_some(self) -> int:
+        """Move the next ones on. Returns how long that took, as `Instance.update` does."""
+        left, touched, took = self._left, self._touched, 0
+        given_up = []
+        with self.runs.ended_together():
+            for _ in range(min(TOGETHER, len(left))):
+                instance = left.popleft()
+                touched.pop(instance, None)
+                took += instance.update()
+                if instance.users is NO_DEMANDS:
+                    given_up.append(instance)
+        for instance in given_up:
+            # Its run has ended, unless it had begun.
+            if touched.pop(instance, instance) is None:
+                instance.update()
+        return took
 
     @property
     def _gives_up_more(self) -> bool:

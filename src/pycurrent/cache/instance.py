@@ -98,6 +98,9 @@ if TYPE_CHECKING:
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.pool import Tickets, Urgency
 
+CAUSES = (MachineFailed, Retried)
+"""Of a run that comes after a pause."""
+
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
 
@@ -229,7 +232,9 @@ class Instance(JobOwnership):
         run = self.run
         if run is None:
             return int(self.state is not before)
-        return START if self.state is not before or run.abandoned is not None else 0
+        if run.abandoned is not None:
+            return START if run.has_begun else 1
+        return START if self.state is not before else 0
 
     def _update(self) -> None:
         demand = self.users.latest
@@ -270,11 +275,14 @@ class Instance(JobOwnership):
                 pass
 
     def _update_unneeded(self) -> None:
-        self._cancel_expiry()
+        if self._expiry is not None:
+            self._cancel_expiry()
         self.conflict = None
-        if isinstance(self.state, Making):
-            self._give_up(self.state.run)
-        if not isinstance(self.state, Making):
+        state = self.state
+        if isinstance(state, Making):
+            self._give_up(state.run)
+            state = self.state
+        if not isinstance(state, Making):
             self._end_pause()
             self._stop_asking()
             self._host.forget(self)
@@ -441,27 +449,28 @@ class Instance(JobOwnership):
 
     # The end of a run
 
-    def finish(self, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed) -> bool:
+    def finish(
+        self, run: Run, end: JobEnd, outcome: Ok[tuple[Any, str]] | Failed, now: datetime
+    ) -> bool:
         """A run has ended; the value of one that succeeded comes with its text. False for a lookup
         that has found nothing new.
         """
         making = self.state
         assert isinstance(making, Making)
         assert making.run is run
-        now = self._host.clock.now()
         if run.refreshes is not None:
             if run.abandoned is not None or self._is_found_again(run.refreshes, end, outcome):
                 self._end_lookup(making, run.refreshes, end, now)
                 return end is not JobEnd.OK
             self.keep(run)
-        before = self._compared(run)
+        before = self._compared(run) if self.build else None
         result = record_end(self._host.store, run, self.op_type, self.key, end, outcome, now)
         if end.has_result:
             self.build += 1
         elif not run.has_begun:
             self._tickets = run.job.tickets
         after = state_after(making, end, result, self.users)
-        if isinstance(after, MachineFailed | Retried):
+        if isinstance(after, CAUSES):
             assert isinstance(result.outcome, Failed)
             self._pause(after, making, result.outcome.message)
         else:
@@ -517,8 +526,6 @@ class Instance(JobOwnership):
         """The last value of an operation that looks at something outside, as it has a schedule or
         can describe a change. None if there is none for this target.
         """
-        if not self.build:
-            return None
         looks = self.op_type.describes or self.users.are_scheduled
         return last_value(self._host.store, self.op_type, self.key, run) if looks else None
 

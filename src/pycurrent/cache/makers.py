@@ -10,6 +10,7 @@ has failed: it gives back its pool, and its instance pauses until the files are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pycurrent.cache.acts import Instances
@@ -65,11 +66,12 @@ class Makers:
         found = self._instances.get(record.op, record.key_digest)
         return found if found is not None and found.users else None
 
-    def _ended(self, job: DrivenJob, end: JobEnd) -> None:
-        found = self._found_out.pop(job.id, None)
-        if found is not None:
-            finder, maker = found
-            self._behind.setdefault(maker, []).append(finder)
+    def _ended(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
+        for job, _ in ended if self._found_out else ():
+            found = self._found_out.pop(job.id, None)
+            if found is not None:
+                finder, maker = found
+                self._behind.setdefault(maker, []).append(finder)
         for done in [one for one in self._behind if not self._is_at_work(one)]:
             for behind in self._behind.pop(done):
                 behind.resume()

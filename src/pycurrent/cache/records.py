@@ -271,7 +271,7 @@ def record_end(
     else:
         text, kind = _outcome_text(outcome)
         store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
-    if end is JobEnd.OK and op_type.retires:
+    if op_type.retires and end is JobEnd.OK:
         retired = target == GONE.digest
         store.to_retire.set((op_type.id, key.digest), None if retired else job_id)
     return Result(result, target, now)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
 from itertools import islice
@@ -34,12 +35,14 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_run import Explain, Explained
     from pycurrent.engine.pool import AnyPool
 
-JobEnded: TypeAlias = "Callable[[DrivenJob, JobEnd], None]"
+JobsEnded: TypeAlias = "Callable[[Sequence[tuple[DrivenJob, JobEnd]]], None]"
 
 AT_ONCE = 600
 """How many runs that have not begun are given up before the loop gets a turn, or a third as many
 started: that takes some 10 to 20 ms.
 """
+TOGETHER = 50
+"""How many instances are moved on at a time."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +61,10 @@ class Runs:
         self._leaves = False
         self._journals: list[str] = []
         """The ids of durable jobs that have ended: their journals go once that is recorded."""
-        self._told_of_ends: list[JobEnded] = []
+        self._given_up: list[tuple[Instance, Run]] = []
+        """Told to end while they waited, and about to."""
+        self._end_together = False
+        self._told_of_ends: list[JobsEnded] = []
         self._told_of_jobs: list[Callable[[DrivenJob], None]] = []
         self._explain: Explain = _as_it_is
         self._to_look_at: deque[str] = deque()
@@ -105,8 +111,10 @@ class Runs:
         """The number of jobs that have not ended."""
         return len(self._making)
 
-    def on_ended(self, told: JobEnded) -> None:
-        """Have `told(job, end)` called for each job that ends, once its result is recorded."""
+    def on_ended(self, told: JobsEnded) -> None:
+        """Have `told(jobs)` called with jobs that have ended and how, once that is recorded: one,
+        or hundreds that had not begun.
+        """
         self._told_of_ends.append(told)
 
     def on_job(self, told: Callable[[DrivenJob], None]) -> None:
@@ -194,7 +202,7 @@ class Runs:
     def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
         """Start a run without a task that waits for that."""
         if run.job.stopped is not None and run.job.holds_nothing:
-            self._end_unbegun(instance, run, is_told=True)
+            self._end_unbegun([(instance, run)], is_told=True)
         elif run.job.stopped is not None:
             self.waited(instance, run)
         elif run.job.set_off(limits):
@@ -234,16 +242,33 @@ class Runs:
 
     def given_up(self, instance: Instance, run: Run) -> None:
         """A job that was set off was told to end while it waited."""
-        self._end_unbegun(instance, run, is_told=False)
+        self._given_up.append((instance, run))
+        if not self._end_together:
+            self._end_given_up()
 
-    def _end_unbegun(self, instance: Instance, run: Run, *, is_told: bool) -> None:
+    @contextmanager
+    def ended_together(self) -> Iterator[None]:
+        """Have the jobs that are given up in the block end with it, in a fraction of the time that
+        they take one by one.
+        """
+        self._end_together = True
+        try:
+            yield
+        finally:
+            self._end_together = False
+            self._end_given_up()
+
+    def _end_given_up(self) -> None:
+        given_up, self._given_up = self._given_up, []
+        if given_up:
+            self._end_unbegun(given_up, is_told=False)
+
+    def _end_unbegun(self, runs: Sequence[tuple[Instance, Run]], *, is_told: bool) -> None:
         from pycurrent.engine.job_run import end_unbegun
 
-        outcome = end_unbegun(run.job, is_told=is_told)
-        if self._engine.stepping.may_act:
-            self._end(instance, run, outcome)
-        else:
-            self._engine.when_step_is_done(partial(self._end, instance, run, outcome))
+        now = self._engine.job_logs.stamp()
+        outcomes = end_unbegun([run.job for _, run in runs], now, is_told=is_told)
+        self._engine.when_step_is_done(partial(self._end, runs, outcomes))
 
     def waited(self, instance: Instance, run: Run) -> None:
         """A job that was set off waits no longer: its work may begin, or it was told to end."""
@@ -296,18 +321,28 @@ class Runs:
         outcome = await run_job(job, work, self._explain)
         if self._engine.is_in_step:
             await self._engine.between_steps()
-        self._end(instance, run, outcome)
+        self._end([(instance, run)], [outcome])
 
-    def _end(self, instance: Instance, run: Run, outcome: Ok[tuple[Any, str]] | Failed) -> None:
-        """A job has ended: record how, and say so."""
-        job = run.job
-        if job.has_journal:
-            self._journals.append(job.id)
-        del self._making[job.id]
-        self.job_changed(job)
-        end = end_of(run, outcome)
-        if instance.finish(run, end, outcome):
-            self._tell_end(job, end)
+    def _end(
+        self,
+        runs: Sequence[tuple[Instance, Run]],
+        outcomes: Sequence[Ok[tuple[Any, str]] | Failed],
+    ) -> None:
+        """Jobs have ended: record how, and say so."""
+        now = self._engine.clock.now()
+        ended = []
+        for (instance, run), outcome in zip(runs, outcomes, strict=True):
+            job = run.job
+            if job.has_journal:
+                self._journals.append(job.id)
+            del self._making[job.id]
+            if self._told_of_jobs:
+                self.job_changed(job)
+            end = end_of(run, outcome)
+            if instance.finish(run, end, outcome, now):
+                ended.append((job, end))
+        if ended:
+            self._tell_of_ends(ended)
 
     def _remove_journals(self) -> None:
         """Remove what nobody will go on with any more, after a commit."""
@@ -316,12 +351,13 @@ class Runs:
         for job_id in set(journals).difference(self._journals):
             self._engine.remove_folder(self._engine.state.runs / job_id)
 
-    def _tell_end(self, job: DrivenJob, end: JobEnd) -> None:
+    def _tell_of_ends(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
         for told in self._told_of_ends:
             try:
-                told(job, end)
+                told(ended)
             except Exception:
                 # A listener's error must not stop the engine.
+                job, _ = ended[0]
                 _log.exception("%r failed to be told of the end of job %s", told, job.id)
 
     async def leave(self) -> int:
@@ -345,12 +381,15 @@ class Runs:
         self._launch()
         self._engine.store.gathers_ends = True
         # Waiting jobs came last. They go first, so nobody takes the places that the others leave.
-        for number, instance in enumerate(reversed(list(self._making.values())), 1):
-            run = instance.run
-            # A job that a person has cancelled stays so.
-            if run is not None and run.job.cancelled is None and not self._stays(run):
-                instance.abandon(run, Abandoned.STOPPING)
-            if number % AT_ONCE == 0:
+        ending = reversed(list(self._making.values()))
+        while some := list(islice(ending, AT_ONCE)):
+            with self.ended_together():
+                for instance in some:
+                    run = instance.run
+                    # A job that a person has cancelled stays so.
+                    if run is not None and run.job.cancelled is None and not self._stays(run):
+                        instance.abandon(run, Abandoned.STOPPING)
+            if len(some) == AT_ONCE:
                 self._engine.store.write_ends()
                 await asyncio.sleep(0)
         await asyncio.sleep(0)  # Jobs that were launched just now end without a task.
@@ -364,7 +403,7 @@ class Runs:
             self._engine.left_alone.append(run.job.id)
             assert run.job.stopped is not None
             outcome = run.job.stopped.outcome
-            instance.finish(run, end_of(run, outcome), outcome)
+            instance.finish(run, end_of(run, outcome), outcome, self._engine.clock.now())
         if self._journals:
             await self._engine.commits.written()
             self._remove_journals()

@@ -86,13 +86,15 @@ class Result(Struct, frozen=True, gc=False):
 class Abandoned(Enum):
     """The reason for which the result of a run does not count."""
 
-    UNWANTED = "it is no longer needed"
-    STOPPING = "the engine is stopping"
-    DIVERGED = "it does not do again what it did before its engine ended"
+    UNWANTED = "it is no longer needed", JobEnd.SUPERSEDED
+    STOPPING = "the engine is stopping", JobEnd.INTERRUPTED
+    DIVERGED = "it does not do again what it did before its engine ended", JobEnd.INTERRUPTED
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, end: JobEnd) -> None:
         self.stopped = Cancelled(reason)
         """The reason as the job is told it."""
+        self.end = end
+        """How the run ends."""
 
 
 class Run:
@@ -252,16 +254,14 @@ def stands_in(op_type: OperationType, latched: Result, target: TargetValue) -> b
 
 def end_of(run: Run, outcome: Ok[Any] | Failed) -> JobEnd:
     """How a run ended that had this outcome."""
-    match run.abandoned, outcome:
-        case Abandoned.UNWANTED, _:
-            return JobEnd.SUPERSEDED
-        case Abandoned.STOPPING | Abandoned.DIVERGED, _:
-            return JobEnd.INTERRUPTED
-        case None, Ok():
+    if run.abandoned is not None:
+        return run.abandoned.end
+    match outcome:
+        case Ok():
             return JobEnd.OK
-        case None, Failed() if run.job.blame is not Blame.WORK:
+        case Failed() if run.job.blame is not Blame.WORK:
             return JobEnd.INTERRUPTED
-        case None, Failed():
+        case Failed():
             match run.job.stopped:
                 case None:
                     return JobEnd.FAILED

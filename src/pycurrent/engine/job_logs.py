@@ -43,9 +43,8 @@ class JobLogs:
             self._last = now.replace(microsecond=0), text
         return text
 
-    def stamped(self, lines: tuple[str, ...]) -> bytes:
+    def stamped(self, lines: tuple[str, ...], stamp: str) -> bytes:
         """Lines of a log, each with the time. Thousands of jobs that end at once have the same."""
-        stamp = self.stamp()
         last, when, text = self._last_lines
         if stamp != when or lines != last:
             text = encode("".join([f"{stamp}: {line}\n" for line in lines]))

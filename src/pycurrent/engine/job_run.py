@@ -8,7 +8,7 @@ this order, before anybody knows the outcome. `end_unbegun` ends one of which no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -91,16 +91,19 @@ async def run_job(
     return outcome
 
 
-def end_unbegun(job: DrivenJob, *, is_told: bool) -> Failed:
-    """End a job that was told to before its work began, and that holds nothing: at once, and
-    without a task. Gives its outcome. Called once, instead of `run_job`. `is_told` if its log says
-    already that it is to end.
+def end_unbegun(jobs: Iterable[DrivenJob], now: str, *, is_told: bool) -> list[Failed]:
+    """End jobs that were told to before their work began, and that hold nothing: at once, and
+    without a task. Gives their outcomes. Called once, instead of `run_job`. `now` is the time as
+    their logs have it; `is_told` if these say already that they are to end.
     """
-    stopped = job.stopped
-    assert stopped is not None
-    job.job_log.end(stopped.last_words[is_told:])
-    job.state = JobState.ENDED
-    return stopped.outcome
+    outcomes = []
+    for job in jobs:
+        stopped = job.stopped
+        assert stopped is not None
+        job.job_log.end(stopped.last_words[is_told:], now)
+        job.state = JobState.ENDED
+        outcomes.append(stopped.outcome)
+    return outcomes
 
 
 def _failure(job: DrivenJob, error: BaseException, task: asyncio.Task[Any]) -> Failed:

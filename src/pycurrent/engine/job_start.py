@@ -172,12 +172,12 @@ class JobStart(QueuePlace):
     def give_up(self) -> None:
         """Leave the queues in which it waits, and what it has got there."""
         self._is_held = False
-        if self._job.state is JobState.WAITING_FOR_CONFIRMATION:
-            self._job.host.confirmations.forget(self._level, self.wake)
-            self._job.host.approved.forget(self.wake)
         if self.line is not None:
             assert isinstance(self._limits.pool, Pool)
             self._limits.pool.leave(self)
+        elif self._job.state is JobState.WAITING_FOR_CONFIRMATION:
+            self._job.host.confirmations.forget(self._level, self.wake)
+            self._job.host.approved.forget(self.wake)
         if self._job.holds_resource:
             self._job.resources.drop()
 

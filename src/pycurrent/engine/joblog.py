@@ -98,9 +98,11 @@ class JobLog:
                 return
         self.to_file().note(text)
 
-    def end(self, lines: tuple[str, ...]) -> None:
-        """Append these lines, each as `line` does, and close it: in one go, if it has no file."""
-        text = self._logs.stamped(lines)
+    def end(self, lines: tuple[str, ...], stamp: str) -> None:
+        """Append these lines, each as `line` does, and close it: in one go, if it has no file, with
+        the time as it is given.
+        """
+        text = self._logs.stamped(lines, stamp)
         if self._file is None and self._hold(text, own_line=True, closes=True):
             return
         file = self.to_file()

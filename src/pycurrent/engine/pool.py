@@ -347,7 +347,8 @@ class Pool:
         line, place.line = place.line, None
         if line is not None:
             line.remove(place)
-            self._left(line)
+            if not line:
+                self._forget_empty(line)
 
     def give_back(self) -> None:
         """Give a resource back: the next job in the queue gets it, so that nobody comes between.
@@ -366,7 +367,8 @@ class Pool:
             else:
                 is_granted = place.granted(self)
             assert line is not None
-            self._left(line)
+            if not line:
+                self._forget_empty(line)
             if is_granted:
                 return
         self.used -= 1
@@ -379,10 +381,8 @@ class Pool:
                 return place
         return None
 
-    def _left(self, line: WaitingLine[QueuePlace]) -> None:
-        """Forget what is empty, after somebody has left a line."""
-        if line:
-            return
+    def _forget_empty(self, line: WaitingLine[QueuePlace]) -> None:
+        """Forget what is empty, after the last one has left a line."""
         for rank in [rank for rank in self._ranks if not self._lines[rank]]:
             self._ranks.remove(rank)
             del self._lines[rank]

@@ -8,6 +8,7 @@ recorded in the same commit as the end of the job.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pycurrent.cache import ResultCache
@@ -30,7 +31,7 @@ class FailureRecorder:
         """By the ids of jobs that are about to end."""
         runs = engine.service(ResultCache).runs
         runs.explain_by(self._explain)
-        runs.on_ended(self._record)
+        runs.on_ended(self._ended)
 
     async def _explain(self, job: DrivenJob, failed: Failed) -> Explained:
         from pycurrent.engine.job_run import Explained  # few jobs fail
@@ -41,6 +42,10 @@ class FailureRecorder:
             found = await asyncio.to_thread(_look_into, job.job_log.source, failed, rules)
         self._found[job.id] = found
         return Explained(found.kind, found.by_rule)
+
+    def _ended(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
+        for job, end in ended if self._found else ():
+            self._record(job, end)
 
     def _record(self, job: DrivenJob, end: JobEnd) -> None:
         found = self._found.pop(job.id, None)

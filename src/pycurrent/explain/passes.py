@@ -7,6 +7,7 @@ stages count that have failed with it. After a failure the row begins again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pycurrent.cache import Instance, ResultCache
@@ -33,12 +34,15 @@ class PassCounter:
         """The paths of the stages that have failed with each muted fingerprint."""
         engine.service(ResultCache).runs.on_ended(self._ended)
 
-    def _ended(self, job: DrivenJob, end: JobEnd) -> None:
+    def _ended(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
         if not self._mutes.are_any:
             self._failed.clear()
             return
-        if not _is_final(job):
-            return
+        for job, end in ended:
+            if _is_final(job):
+                self._count(job, end)
+
+    def _count(self, job: DrivenJob, end: JobEnd) -> None:
         paths = {str(StageRef(path)) for path in job.stages}
         if end is JobEnd.OK:
             for mute in self._mutes.all():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -93,7 +93,7 @@ class Metrics:
         for job in engine.service(ResultCache).runs.jobs():
             self._count_job(job)
         engine.service(ResultCache).runs.on_job(self._count_job)
-        engine.service(ResultCache).runs.on_ended(self._count_end)
+        engine.service(ResultCache).runs.on_ended(self._count_ends)
         engine.listen(self._stepped)
 
     def on_evaluated(self, told: Evaluated) -> None:
@@ -173,6 +173,10 @@ class Metrics:
                         told(job.pool.label, waited)
             case unreachable:
                 assert_never(unreachable)
+
+    def _count_ends(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
+        for job, end in ended:
+            self._count_end(job, end)
 
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1

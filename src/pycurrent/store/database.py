@@ -235,7 +235,7 @@ class Database(DatabaseReader):
         assert outcome is None or finished is not None
         job, unsaved = self._unended(job_id), self._transactions.unsaved
         del self._running[job_id]
-        if job_id in self.looks.held:
+        if self.looks.held and job_id in self.looks.held:
             self.looks.keep(job_id, job.changes)
         if job_id in unsaved.inserted:
             """All of it is written."""

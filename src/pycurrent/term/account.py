@@ -285,7 +285,8 @@ class Account:
     def uncount(self, stage: Stage) -> None:
         """Take a released stage out."""
         self._counts[stage.state] -= 1
-        self._changed.pop(stage, None)
+        if self._changed:
+            self._changed.pop(stage, None)
         if self.follows_failures and stage.state.is_failure:
             self._failures_change()
         self._released.append(stage)
