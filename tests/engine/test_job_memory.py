@@ -1,12 +1,16 @@
-"""What is left of a job once it has ended."""
+"""The memory that a job takes while it waits, and what is left of it once it has ended."""
 
 from __future__ import annotations
 
+import asyncio
 import gc
+import tracemalloc
 from pathlib import Path
 from weakref import ref
 
+from pycurrent import Current, Level, Pool, Var, all, builder, constant
 from pycurrent.engine import Job
+from pycurrent.testing import Harness
 
 from .doing import one, start
 
@@ -28,5 +32,59 @@ async def test_an_ended_job_goes_without_the_garbage_collector(tmp_path: Path) -
         async with one(tmp_path, work) as h:
             await h.settle()
             assert [job() for job in jobs] == [None]
+    finally:
+        gc.enable()
+
+
+async def test_a_job_in_a_queue_takes_little_memory(tmp_path: Path) -> None:
+    """With its stage, its record and its log no more than 2 kB, as 100,000 of them may wait."""
+    pool, wanted, many = Pool("p", 1), Var("wanted", False), 3000
+
+    @builder("queued", level=Level.HARMLESS, pool=pool)
+    async def queued(job: Job, number: int) -> None:
+        await asyncio.Event().wait()
+
+    terms = all([queued(number) for number in range(many)])
+
+    def pipeline() -> Current[object]:
+        return wanted.get().bind(lambda yes: terms if yes else constant(None))
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+        tracemalloc.start()
+        try:
+            before, _ = tracemalloc.get_traced_memory()
+            wanted.set(True)
+            await h.settle()
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert pool.queue_length == many - 1
+        assert (after - before) / many <= 2000
+
+
+async def test_the_tickets_of_a_job_do_not_keep_it(tmp_path: Path) -> None:
+    """They stay for the next job of its key, for which it gives up its place."""
+    pool, wanted = Pool("p", 1), Var("wanted", 0)
+    jobs: list[ref[object]] = []
+
+    @builder("queued", level=Level.HARMLESS, pool=pool, auto_cancel=True)
+    async def queued(job: Job, number: int) -> None:
+        await asyncio.Event().wait()
+
+    def pipeline() -> Current[object]:
+        return all([queued(-1), wanted.get().bind(queued)])
+
+    gc.disable()
+    try:
+        async with Harness(pipeline, state_dir=tmp_path) as h:
+            for number in range(1, 4):
+                await h.settle()
+                jobs += [ref(job) for job in pool.waiting]
+                wanted.set(number)
+            await h.settle()
+            assert len(jobs) == 3
+            assert [job() for job in jobs] == [None] * 3
     finally:
         gc.enable()

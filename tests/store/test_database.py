@@ -1,12 +1,12 @@
 """Records of jobs: what is found again, in which order, and after a restart."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pycurrent.store import Database, DatabaseReader, JobEnd, RuleRecord
 from pycurrent.store.records import time_text

@@ -1,11 +1,11 @@
 """Logs that are in the rows of their jobs."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pycurrent.store import (
     Database,

@@ -169,7 +169,7 @@ class Instance(JobOwnership):
         self.users = self.users.without(demand)
         run = self.run
         if run is not None and not self.users and not run.has_begun:
-            self._host.left_places[demand.changed] = run.job.tickets
+            self._host.left_places[demand.changed] = run.job.tickets.copy()
         if self.op_type.retires:
             self._host.left(self, demand)
         self._host.touch(self)
@@ -468,7 +468,7 @@ class Instance(JobOwnership):
         if end.has_result:
             self.build += 1
         elif not run.has_begun:
-            self._tickets = run.job.tickets
+            self._tickets = run.job.tickets.copy()
         after = state_after(making, end, result, self.users)
         if isinstance(after, CAUSES):
             assert isinstance(result.outcome, Failed)
@@ -516,7 +516,7 @@ class Instance(JobOwnership):
         else:
             self.state = Unknown(run.cause, latched)
             if not run.has_begun:
-                self._tickets = run.job.tickets
+                self._tickets = run.job.tickets.copy()
         self._host.touch(self)
         # Some may have come meanwhile.
         self._note_uses()

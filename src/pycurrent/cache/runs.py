@@ -12,7 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -57,6 +57,8 @@ class Runs:
         """By the ids of the jobs that have not ended, the oldest first."""
         self._to_launch: list[tuple[Instance, Run]] = []
         self._tasks: dict[asyncio.Task[None], tuple[Instance, Run]] = {}
+        self._context = Context()
+        """The context of a step, in which the work of runs begins."""
         self._is_closing = False
         self._leaves = False
         self._journals: list[str] = []
@@ -169,10 +171,9 @@ class Runs:
                 launching = [each for each in launching if is_recorded(each[1].job.id)]
         if launching:
             self._engine.state.mark_run()
-        context = copy_context()
+        self._context = copy_context()
         taken: Counter[AnyPool] = Counter()
         for instance, run in launching:
-            run.context = context
             limits = self._limits(instance, run)
             if limits is None or self._may_begin_at_once(limits, taken, instance.key):
                 self._begin(instance, run)
@@ -280,7 +281,7 @@ class Runs:
         """Have a task do the work of a run."""
         work = self._drive(instance, run)
         # So that others don't see a change that one job makes to its context.
-        context = None if run.context is None else run.context.copy()
+        context = self._context.copy()
         task = self._engine.loop.create_task(work, name=run.job.id, context=context)
         self._tasks[task] = instance, run
         task.add_done_callback(self._ended)

@@ -32,7 +32,6 @@ The other ways from one state to another are told in `instance.py`.
 
 from __future__ import annotations
 
-from contextvars import Context
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
@@ -104,7 +103,6 @@ class Run:
         "abandoned",
         "cause",
         "changes",
-        "context",
         "job",
         "operation",
         "refreshes",
@@ -135,8 +133,6 @@ class Run:
         the lookup is to have a record.
         """
         self.abandoned: Abandoned | None = None
-        self.context: Context | None = None
-        """The context of the step that has started it: that of its work."""
 
     @property
     def has_begun(self) -> bool:

@@ -32,6 +32,7 @@ from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.hooks import Hook, Hooks
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_owner import JobOwner
+from pycurrent.engine.job_parts import NO_PARTS, JobParts
 from pycurrent.engine.job_start import JobStart
 from pycurrent.engine.job_state import JobState
 from pycurrent.engine.job_trust import JobTrust
@@ -59,17 +60,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class DrivenJob(JobTrust):
-    """A job, with what its engine needs to drive it."""
+class DrivenJob(JobTrust, Tickets):
+    """A job, with what its engine needs to drive it. It keeps its tickets itself, as 100,000 may
+    wait.
+    """
 
     __slots__ = (
         "__weakref__",
-        "_calls",
-        "_commands",
         "_created",
-        "_hooks",
         "_owner",
-        "_resources",
+        "_parts",
         "_start",
         "begun",
         "blame",
@@ -83,8 +83,6 @@ class DrivenJob(JobTrust):
         "state",
         "stopped",
         "task",
-        "tickets",
-        "time_limit",
         "urgency",
     )
 
@@ -118,24 +116,19 @@ class DrivenJob(JobTrust):
         self.op = op
         self.description = description
         self.urgency = urgency
-        self.tickets = Tickets() if tickets is None else tickets
+        Tickets.__init__(self, tickets)
         self.stopped = None
         self.begun: Moment | None = None
         self.blame = Blame.WORK
         self.state = JobState.CREATED
         self.is_approved = False
         self.job_log = log
-        self.time_limit: TimeLimit | None = None
         self.task = None
         self._owner = owner
         self._created = created
         self.limits: Limits | None = None
         self._start: JobStart | None = None
-        # Made when they are first needed: thousands of jobs may wait that need none of them.
-        self._hooks: Hooks | None = None
-        self._calls: Calls | None = None
-        self._commands: Commands | None = None
-        self._resources: Resources | None = None
+        self._parts = NO_PARTS
 
     def __repr__(self) -> str:
         return f"<Job {self.id} {self.state.value}>"
@@ -207,32 +200,47 @@ class DrivenJob(JobTrust):
     # Its parts
 
     @property
+    def _own_parts(self) -> JobParts:
+        """The parts of this job alone, to be added to."""
+        if self._parts is NO_PARTS:
+            self._parts = JobParts()
+        return self._parts
+
+    @property
+    def tickets(self) -> Tickets:
+        return self
+
+    @property
     def hooks(self) -> Hooks:
-        if self._hooks is None:
-            self._hooks = Hooks(self.job_log.line, self.host.clock)
+        hooks = self._parts.hooks
+        if hooks is None:
+            hooks = self._own_parts.hooks = Hooks(self.job_log.line, self.host.clock)
             if self.stopped is not None:
-                self._hooks.run(self.stopped.reason)
-        return self._hooks
+                hooks.run(self.stopped.reason)
+        return hooks
 
     @property
     def calls(self) -> Calls:
-        if self._calls is None:
-            self._calls = Calls(self.job_log.line)
-        return self._calls
+        calls = self._parts.calls
+        if calls is None:
+            calls = self._own_parts.calls = Calls(self.job_log.line)
+        return calls
 
     @property
     def commands(self) -> Commands:
-        if self._commands is None:
-            diverged = partial(self._owner.job_diverged, self)
+        commands = self._parts.commands
+        if commands is None:
             if self.is_durable:
-                self._commands = self.host.durable_commands(self.id, self.job_log, diverged)
+                diverged = partial(self._owner.job_diverged, self)
+                commands = self.host.durable_commands(self.id, self.job_log, diverged)
             else:
-                self._commands = self.host.commands(self.id, self.job_log)
+                commands = self.host.commands(self.id, self.job_log)
+            self._own_parts.commands = commands
             if self.stopped is not None:
-                self._commands.end()
+                commands.end()
             if self.state is JobState.ENDED:
-                self._commands.close()
-        return self._commands
+                commands.close()
+        return commands
 
     @property
     def is_durable(self) -> bool:
@@ -244,42 +252,53 @@ class DrivenJob(JobTrust):
     @property
     def has_journal(self) -> bool:
         """True if it has one, which goes once its end is recorded."""
-        return self._commands is not None and self._commands.has_journal
+        commands = self._parts.commands
+        return commands is not None and commands.has_journal
 
     def go_on(self, left: LeftRun) -> None:
         """Go on with what an earlier engine has left of it."""
         diverged = partial(self._owner.job_diverged, self)
-        self._commands = self.host.durable_commands(self.id, self.job_log, diverged, left)
+        self._own_parts.commands = self.host.durable_commands(self.id, self.job_log, diverged, left)
 
     @property
     def goes_on(self) -> bool:
         """True if an earlier engine has begun it."""
-        return self._commands is not None and self._commands.began is not None
+        commands = self._parts.commands
+        return commands is not None and commands.began is not None
 
     @property
     def running_commands(self) -> frozenset[object]:
-        return frozenset() if self._commands is None else self._commands.running
+        commands = self._parts.commands
+        return frozenset() if commands is None else commands.running
 
     @property
     def has_commands(self) -> bool:
         """True if there is anything to end or close of its commands: `commands` was asked for."""
-        return self._commands is not None
+        return self._parts.commands is not None
 
     @property
     def resources(self) -> Resources:
-        if self._resources is None:
-            self._resources = Resources()
-        return self._resources
+        resources = self._parts.resources
+        if resources is None:
+            resources = self._own_parts.resources = Resources()
+        return resources
+
+    @property
+    def time_limit(self) -> TimeLimit | None:
+        """The limit of the time that its work may take, while that goes on."""
+        return self._parts.time_limit
 
     @property
     def holds_resource(self) -> bool:
         """True if it has the resource of its pool."""
-        return self._resources is not None and self._resources.are_held
+        resources = self._parts.resources
+        return resources is not None and resources.are_held
 
     @property
     def holds_nothing(self) -> bool:
         """True if nothing has to be wound up at its end."""
-        has_nothing = self.task is None and self._hooks is None and self._commands is None
+        parts = self._parts
+        has_nothing = self.task is None and parts.hooks is None and parts.commands is None
         return has_nothing and not self.holds_resource
 
     # The log
@@ -316,7 +335,7 @@ class DrivenJob(JobTrust):
         match self.state:
             case JobState.WAITING_FOR_CONFIRMATION:
                 return Activity.WAITING_FOR_CONFIRMATION
-            case JobState.RUNNING if self._commands is not None and self._commands.are_waiting:
+            case JobState.RUNNING if self._waits_for_turn:
                 return Activity.READY
             case JobState.RUNNING | JobState.ENDED:
                 return Activity.RUNNING
@@ -400,14 +419,14 @@ class DrivenJob(JobTrust):
 
     def _begin(self, timeout: Timeout) -> None:
         clock, began = self.host.clock, None
-        if self._commands is not None:
-            began = self._commands.began
+        if self._parts.commands is not None:
+            began = self._parts.commands.began
         self.begun = Moment(clock, began)
         self.transition(JobState.RUNNING)
         if timeout is not None:
             limit = timeout if isinstance(timeout, timedelta) else timedelta(seconds=timeout)
             left = max(limit - self.begun.age, timedelta(0))
-            self.time_limit = TimeLimit(clock, left, lambda: self.stop(TimedOut(limit)))
+            self._own_parts.time_limit = TimeLimit(clock, left, lambda: self.stop(TimedOut(limit)))
 
     def approve(self) -> None:
         self.host.thread.check("job.approve")
@@ -450,10 +469,16 @@ class DrivenJob(JobTrust):
             yield resource
 
     @property
+    def _waits_for_turn(self) -> bool:
+        """True if it has to wait to run a command, as no more may run at once."""
+        commands = self._parts.commands
+        return commands is not None and commands.are_waiting
+
+    @property
     def waits(self) -> tuple[str, ...]:
         """The things that it waits for in the middle of its work, in words for people."""
         waits = self.host.waits.of(self.id)
-        if self._commands is not None and self._commands.are_waiting:
+        if self._waits_for_turn:
             return (*waits, "its turn to run a command, as no more may run at once")
         return waits
 
@@ -491,10 +516,11 @@ class DrivenJob(JobTrust):
                 self._owner.job_given_up(self)
                 return
         self.note(str(why))
-        if self._hooks is not None:
-            self._hooks.run(why.reason)
-        if self._commands is not None:
-            self._commands.end()
+        parts = self._parts
+        if parts.hooks is not None:
+            parts.hooks.run(why.reason)
+        if parts.commands is not None:
+            parts.commands.end()
         if self.task is not None:
             self.task.cancel()
         if self.state is JobState.RUNNING:
@@ -524,9 +550,10 @@ class DrivenJob(JobTrust):
         if not self.is_trusted:
             options = self.confine(options)
         command = Command(argv, **options)
-        command.of_hook = self._hooks is not None and self._hooks.run_here
+        hooks = self._parts.hooks
+        command.of_hook = hooks is not None and hooks.run_here
         # A job that was cancelled may clean up, by commands that are not cancellable.
-        have_run = self._hooks is not None and self._hooks.have_run
+        have_run = hooks is not None and hooks.have_run
         ending = have_run and self.stopped is None and not command.of_hook
         if ending or self.state is JobState.ENDED:
             raise PycurrentError(f"job {self.id} has ended: it can't run {command.shown}")
@@ -631,8 +658,9 @@ class DrivenJob(JobTrust):
 
     def _turn_waited(self) -> None:
         """Its commands have to wait for their turn, or need not any more."""
-        if self.time_limit is not None and self.commands.are_waiting:
-            self.time_limit.pause()
-        elif self.time_limit is not None:
-            self.time_limit.go_on()
+        limit = self.time_limit
+        if limit is not None and self.commands.are_waiting:
+            limit.pause()
+        elif limit is not None:
+            limit.go_on()
         self._owner.job_changed(self)

@@ -40,11 +40,16 @@ class Tickets:
 
     __slots__ = ("_drawn", "_pool")
 
-    def __init__(self) -> None:
+    def __init__(self, drawn: Tickets | None = None) -> None:
+        """None yet, or those that were drawn for another job."""
         # Most jobs have one pool, for which a dictionary would be three times as large: it comes
         # with the second.
-        self._pool: Pool | None = None
-        self._drawn: int | dict[Pool, int] = 0
+        self._pool: Pool | None = None if drawn is None else drawn._pool
+        self._drawn: int | dict[Pool, int] = 0 if drawn is None else drawn._drawn
+
+    def copy(self) -> Tickets:
+        """The same tickets, for another job: they may outlive the one that has drawn them."""
+        return Tickets(self)
 
     def drawn(self, pool: Pool) -> int | None:
         """The ticket for a pool, if there is one."""

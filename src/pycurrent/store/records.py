@@ -8,14 +8,14 @@ The columns of a job are listed once, as the fields of `JobRecord`: the statemen
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass, field, fields
 from datetime import UTC, datetime
 from enum import Enum
 from operator import attrgetter
 from types import NoneType
-from typing import Any, NamedTuple, Protocol, Self, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, TypeVar, get_args
 
 from msgspec import Struct
+from msgspec.structs import fields
 
 
 class JobEnd(Enum):
@@ -69,12 +69,15 @@ def _nothing() -> None:
     pass
 
 
-@dataclass(slots=True)
-class JobRecord:
+# Nothing that a record refers to refers to it, so the garbage collector need not know it.
+
+
+class JobRecord(Struct, gc=False):
     """One job, ended or not. The fields are the columns of the table `job`.
 
-    Fields with a default are written again as the job goes on. (That is why this is not frozen: the
-    database changes its own record of a running job in place. A reader gets a copy.)
+    Fields with a default, but for the version, are written again as the job goes on. (That is why
+    this is not frozen: the database changes its own record of a running job in place. A reader gets
+    a copy.)
     `created`, `started` and `finished` are aware, in UTC.
     """
 
@@ -102,9 +105,9 @@ class JobRecord:
     """Somebody asked for this result to be made again."""
     changes: int | None = None
     """The number of the set of changes that it follows from."""
-    version: str | None = field(default=None, metadata={"changes": False})
+    version: str | None = None
     """The version of its operation."""
-    log: HeldLog | None = field(default=None, compare=False, repr=False)
+    log: HeldLog | None = None
     """The log of a job that has not ended: its text is written with the rest, and read only by
     `DatabaseReader.log`.
     """
@@ -120,14 +123,14 @@ class JobRecord:
         return None if self.outcome is None else self.ended is JobEnd.OK
 
 
-class BuildRecord(JobRecord):
+class BuildRecord(JobRecord, gc=False):
     """One result: a job that has ended and left one."""
 
-    __slots__ = ()
-
-    finished: datetime
-    ended: JobEnd
-    outcome: str
+    if TYPE_CHECKING:
+        # Always there: the defaults are for the type checker.
+        finished: datetime = datetime.min
+        ended: JobEnd = JobEnd.OK
+        outcome: str = ""
 
     @property
     def ok(self) -> bool:
@@ -271,12 +274,12 @@ def _without_none(hint: object) -> type:
 
 
 _FIELDS = [field for field in fields(JobRecord) if field.name != "log"]
+_FIXED = {"version"}
+"""The columns with a default that do not change."""
 
 COLUMNS = Columns([field.name for field in _FIELDS])
 """All of them, but for the log."""
-CHANGING = Columns(
-    [f.name for f in _FIELDS if f.default is not MISSING and f.metadata.get("changes", True)]
-)
+CHANGING = Columns([f.name for f in _FIELDS if not f.required and f.name not in _FIXED])
 """The columns that are written again as the job goes on."""
 ENDING = Columns(["ended", "finished"])
 """The columns that are written at an end without a result."""
