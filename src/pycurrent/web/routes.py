@@ -58,6 +58,7 @@ OURS = frozenset(
         "pauses",
         "readyz",
         "robots.txt",
+        "retention",
         "rules",
         "rules.csv",
         "stage",
