@@ -9,7 +9,6 @@ from contextlib import (
     contextmanager,
     nullcontext,
 )
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -76,6 +75,8 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Prepared
 
 def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
     """The author's settings, overridden by those of the command line."""
+    from dataclasses import replace
+
     from pycurrent.web import WebSettings
     from pycurrent.web.server import with_users
     from pycurrent.web.users import Role

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from pathlib import PurePath
@@ -75,17 +74,10 @@ def _check_kind(kind: Any) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Ok(Generic[T_co]):
+class Ok(Struct, Generic[T_co], frozen=True):
     """A known value."""
 
-    # By hand: what `slots=True` makes of a generic class can't be called as `Ok[int](1)`.
-    __slots__ = ("value",)
-
     value: T_co
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Ok, (self.value,))
 
 
 # The two absences are compared by what they say, subclasses included: the failure of many

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from hashlib import sha256
 from pathlib import PurePath
+from typing import Any
 
 from pycurrent.term.label import Label, NamedLabel
 from pycurrent.term.output import text_of
@@ -217,15 +217,18 @@ def form_of(value: object, depth: int = 0) -> str:
             return f"[{', '.join(form_of(item, depth + 1) for item in value)}]"
         case set() | frozenset():
             return f"{{{', '.join(sorted(form_of(item, depth + 1) for item in value))}}}"
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            parts = (
-                f"{f.name}={form_of(getattr(value, f.name), depth + 1)}"
-                for f in fields(value)
-                if f.repr
-            )
-            return f"{kind.__name__}({', '.join(parts)})"
+        case _ if hasattr(kind, "__dataclass_fields__"):
+            return f"{kind.__name__}({', '.join(_form_of_fields(value, depth))})"
         case _:
             return str(getattr(value, "__qualname__", kind.__name__))
+
+
+def _form_of_fields(value: Any, depth: int) -> Iterator[str]:
+    from dataclasses import fields  # few constants are of such classes
+
+    for field in fields(value):
+        if field.repr:
+            yield f"{field.name}={form_of(getattr(value, field.name), depth + 1)}"
 
 
 _SIMPLE = frozenset({type(None), bool, int, float, complex, bytes})

@@ -1,6 +1,5 @@
 """Derives the form of a type from its annotations: its fields, type arguments, alternatives."""
 
-import dataclasses
 import inspect
 import types
 import typing
@@ -18,7 +17,9 @@ from pycurrent.cache.forms.form import Form, MisfitError, later, no_stable_form,
 from pycurrent.cache.forms.hints import (
     Scope,
     bare,
+    dataclass_fields,
     declarations,
+    is_dataclass,
     is_named_tuple,
     is_typed_dict,
     module_scope,
@@ -78,7 +79,7 @@ class _Derivation:
             return SCALARS[cls]
         if issubclass(cls, Enum):
             return enumeration(cls)
-        if dataclasses.is_dataclass(cls) or is_named_tuple(cls) or is_typed_dict(cls):
+        if is_dataclass(cls) or is_named_tuple(cls) or is_typed_dict(cls):
             return self._record(cls, get_args(tp), scope)
         return self._container(tp, cls, scope)
 
@@ -90,8 +91,8 @@ class _Derivation:
 
     def _record(self, cls: type, args: tuple[object, ...], scope: Scope) -> Form:
         own_scope = {**scope, **module_scope(cls)}
-        if dataclasses.is_dataclass(cls):
-            self.is_whole &= all(field.compare for field in dataclasses.fields(cls))
+        if is_dataclass(cls):
+            self.is_whole &= all(field.compare for field in dataclass_fields(cls))
         fields = [
             Field(d.name, self._part(d.type, f".{d.name}", own_scope), required=d.required)
             for d in declarations(cls, args, scope)
@@ -275,7 +276,7 @@ def _maker(cls: type, fields: list[Field]) -> Callable[[dict[str, Any]], object]
     """
     not_parameters = {
         field.name
-        for field in (dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ())
+        for field in (dataclass_fields(cls) if is_dataclass(cls) else ())
         if not field.init
     }
     names = [field.name for field in fields if field.name not in not_parameters]

@@ -5,17 +5,29 @@ replaced by what they stand for. A type argument is an `object` here: it may be 
 annotation can hold.
 """
 
-import dataclasses
 import inspect
 import sys
 import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, ForwardRef, NewType, TypeAlias, TypeVar, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ForwardRef,
+    NewType,
+    TypeAlias,
+    TypeVar,
+    get_args,
+    get_origin,
+)
 
 from msgspec import Struct
 
 from pycurrent.cache.forms.form import MisfitError
+
+if TYPE_CHECKING:
+    from dataclasses import Field
 
 Scope: TypeAlias = Mapping[str, object]
 """The names that forward references may use, besides those of the module they are written in."""
@@ -37,6 +49,17 @@ def name_of(tp: object) -> str:
     if isinstance(tp, type) and not get_args(tp):
         return tp.__qualname__
     return str(tp).replace("typing.", "")
+
+
+def is_dataclass(cls: type) -> bool:
+    """As `dataclasses` tells it, which is loaded only where there is one."""
+    return hasattr(cls, "__dataclass_fields__")
+
+
+def dataclass_fields(cls: Any) -> "tuple[Field[Any], ...]":
+    from dataclasses import fields
+
+    return fields(cls)
 
 
 def is_typed_dict(cls: type) -> bool:
@@ -123,9 +146,9 @@ def declarations(cls: type, args: tuple[object, ...], scope: Scope) -> list[Decl
 
 
 def _field_names(cls: Any, hints: Mapping[str, object]) -> list[str]:
-    if dataclasses.is_dataclass(cls):
+    if is_dataclass(cls):
         # Fields that don't count for equality can't count for the canonical text.
-        return [field.name for field in dataclasses.fields(cls) if field.compare]
+        return [field.name for field in dataclass_fields(cls) if field.compare]
     if is_named_tuple(cls):
         return list(cls._fields)
     return list(hints)
@@ -134,11 +157,12 @@ def _field_names(cls: Any, hints: Mapping[str, object]) -> list[str]:
 def _with_default(cls: Any) -> frozenset[str]:
     if is_named_tuple(cls):
         return frozenset(cls._field_defaults)
-    missing = dataclasses.MISSING
+    from dataclasses import MISSING
+
     return frozenset(
         field.name
-        for field in dataclasses.fields(cls)
-        if field.default is not missing or field.default_factory is not missing
+        for field in dataclass_fields(cls)
+        if field.default is not MISSING or field.default_factory is not MISSING
     )
 
 
