@@ -161,6 +161,8 @@ class _Filling(Generic[T]):
         self._places = places
 
     def __call__(self, *values: Any) -> Primitive[T]:
+        if not self._places:
+            return self.__wrapped__(*self._args, **self._kwargs)
         full_args, full_kwargs = list(self._args), dict(self._kwargs)
         for place, value in zip(self._places, values, strict=True):
             if isinstance(place, int):
@@ -233,9 +235,11 @@ def apply(
             )
         elif place in fits:
             fits[place].check(value, fn)
+    if not sources and isinstance(fn, _Checking):
+        fn = fn.__wrapped__  # it has no other arguments than those that are checked by now
     whole = not kwargs and len(sources) == len(args)
     on_values = fn if whole else _Filling(fn, args, kwargs, places)
-    slots = _slots(parameters, sources) if parameters else None
+    slots = _slots(parameters, sources) if parameters and sources else None
     shown_as = _label(label, name, parameters, slots)
     constants: tuple[Any, ...] = ()
     if parameters is None and len(sources) != len(given):

@@ -180,8 +180,9 @@ class Paths:
         path = untold_path(term)
         group = self._groups[self._hash_of(path)]
         if isinstance(group, Term):
-            constants = constants_of(term) if path in self._split else ()
-            return self._told_apart(path, constants, 1), True
+            if path not in self._split:
+                return path, True
+            return self._told_apart(path, constants_of(term), 1), True
         if term not in group.members:
             # It was leaving, and lives on, as somebody else needs it.
             group.add(term, path)

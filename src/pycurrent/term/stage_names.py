@@ -103,10 +103,9 @@ def items_around(term: Term) -> Iterator[object]:
 def own_name(term: Term) -> str:
     """The last name in the path of a stage, without regard to twins."""
     match term.shape:
-        case Component(label=NamedLabel(name=name) as label):
-            return f"{cut(_name_of(label))} ({cut(name)})"
         case Component(label=label):
-            return cut(_name_of(label))
+            name = cut(_name_of(label))
+            return f"{name} ({cut(label.name)})" if isinstance(label, NamedLabel) else name
         case BindShape(name=str() as name):
             return cut(name)
         case shape:
