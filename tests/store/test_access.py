@@ -101,7 +101,7 @@ def test_an_older_database_is_brought_up_to_date_unless_an_engine_has_it(tmp_pat
     """Only who holds the lock changes the schema."""
     with StateDir.open(tmp_path) as state:
         with closing(sqlite3.connect(state.database)) as connection:
-            connection.executescript(f"{migrations()[0]}; PRAGMA user_version = 1;")
+            connection.executescript(f"{migrations()[0].read_text()}; PRAGMA user_version = 1;")
         with pytest.raises(StateDirLocked):
             AccessDatabase.open_or_make(tmp_path)
     with pytest.raises(StateDirError, match="older"):

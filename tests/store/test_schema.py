@@ -43,7 +43,7 @@ def files(path: Path) -> dict[str, bytes]:
 def test_each_migration_is_a_step_of_its_own(path: Path) -> None:
     """A database made by the first migrations alone is brought to this version."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(f"{migrations()[0]}; PRAGMA user_version = 1;")
+        connection.executescript(f"{migrations()[0].read_text()}; PRAGMA user_version = 1;")
     with Database.open(path) as database:
         Builds(database).build()
     with closing(sqlite3.connect(path)) as connection:
@@ -66,7 +66,9 @@ OLD_JOBS = {
 def old_database(path: Path, *, copies: int = 1) -> None:
     """A database as the third migration left it, with jobs that ended in each way."""
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.executescript(f"{''.join(migrations()[:3])}; PRAGMA user_version = 3;")
+        connection.executescript(
+            f"{''.join(file.read_text() for file in migrations()[:3])}; PRAGMA user_version = 3;"
+        )
         for n in range(copies):
             for job, (state, running, finished, ok, outcome, kind, rebuild) in OLD_JOBS.items():
                 instants = (f"2026-11-22T08:47:0{k}.123456Z" for k in (3, 4, 5))

@@ -51,12 +51,18 @@ _log = logging.getLogger(__name__)
 
 
 @cache
-def migrations() -> tuple[str, ...]:
+def migrations() -> tuple[Path, ...]:
     """The scripts that make the schema, in order; the first makes version 1."""
     files = sorted(file for file in _MIGRATIONS.iterdir() if file.suffix == ".sql")
     numbers = [int(file.name.partition("_")[0]) for file in files]
     assert numbers == list(range(1, len(files) + 1)), numbers
-    return tuple(file.read_text(encoding="utf-8") for file in files)
+    return tuple(files)
+
+
+@cache
+def _statements(script: Path) -> str:
+    """Of a script: most processes read none."""
+    return script.read_text(encoding="utf-8")
 
 
 def open_for_writing(
@@ -90,8 +96,9 @@ def open_for_writing(
         _prepare(connection)
         with _logged(path, connection, quiet_seconds):
             for number, script in enumerate(scripts[version:], start=version + 1):
+                statements = _statements(script)
                 connection.executescript(
-                    f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+                    f"BEGIN IMMEDIATE;\n{statements}\nPRAGMA user_version = {number};\nCOMMIT;"
                 )
     except sqlite3.Error as error:
         connection.close()
