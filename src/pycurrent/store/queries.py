@@ -52,7 +52,11 @@ def load_queries() -> Mapping[str, str]:
     queries = {}
     for part in parts:
         name, _, body = part.partition("\n")
-        lines = [line for line in body.splitlines() if not line.startswith("--")]
-        queries[name.strip()] = "\n".join(lines).strip()
+        while body.startswith("--"):
+            body = body.partition("\n")[2]
+        queries[name.strip()] = body.strip()
     recent = queries["recent_tested"].rstrip(";")
-    return {name: query.replace("{recent_tested}", recent) for name, query in queries.items()}
+    for name, query in queries.items():
+        if "{recent_tested}" in query:
+            queries[name] = query.replace("{recent_tested}", recent)
+    return queries
