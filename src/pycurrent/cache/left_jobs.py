@@ -7,10 +7,14 @@ about the stages that have used them (see `doubts.py` in the room `term`).
 
 from __future__ import annotations
 
-from pycurrent.engine.left_runs import LeftRun
+from typing import TYPE_CHECKING
+
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.tasks import in_thread
 from pycurrent.term import Doubts
+
+if TYPE_CHECKING:
+    from pycurrent.engine.left_runs import LeftRun
 
 
 class LeftJobs:

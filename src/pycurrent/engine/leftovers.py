@@ -20,7 +20,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from pycurrent.engine.journal import Journal
 from pycurrent.store import Database, StateDir
 from pycurrent.store.lock import is_at
 from pycurrent.store.trees import remove_tree
@@ -138,6 +137,8 @@ class Leftovers:
         """Finds them. Removes the locks that nobody holds any more."""
         found: list[Leftover] = []
         for path in sorted(state.runs.glob(f"*/*/{_LOCK}")):
+            from pycurrent.engine.journal import Journal  # few engines were killed
+
             with suppress(OSError):
                 file = _open(path)
                 if _try_lock(file):

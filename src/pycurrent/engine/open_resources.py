@@ -19,7 +19,6 @@ from pycurrent.engine.descriptors import Descriptors
 from pycurrent.engine.forks import Forks
 from pycurrent.engine.job_host import JobHost
 from pycurrent.engine.job_logs import JobLogs
-from pycurrent.engine.left_runs import look_for_left_runs
 from pycurrent.engine.leftovers import Leftovers, remove_leftover_folders
 from pycurrent.engine.level import Config, Confirmations
 from pycurrent.engine.logrules import LogRules
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.follow import LogSource
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
+    from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.process import Processes
     from pycurrent.engine.value_codec import CodecOf
 
@@ -90,7 +90,7 @@ class OpenResources(ABC):
         self.meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
-        self.left_runs = look_for_left_runs(state, store)
+        self.left_runs = _left_runs(state, store)
         """The durable jobs that go on as soon as somebody wants their results."""
         self.meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
         self.losses = Losses()
@@ -201,3 +201,12 @@ class OpenResources(ABC):
     def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it in a task, which is done or cancelled at the end."""
         self._closing.push_async_callback(cancelled, self.loop.create_task(work))
+
+
+def _left_runs(state: StateDir, store: Database) -> list[LeftRun]:
+    """The durable jobs that a killed engine has left at work."""
+    if next(state.runs.glob("*/*"), None) is None:
+        return []
+    from pycurrent.engine.left_runs import look_for_left_runs  # few engines were killed
+
+    return look_for_left_runs(state, store)
