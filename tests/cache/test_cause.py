@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from msgspec.structs import replace
 
 from pycurrent.cache import Asked, Cause, ResultCache, ResultLost, Schedule, because, cause_of
 from pycurrent.cache.cause import (
