@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.cache import Builder
+from pycurrent.cache import Builder, ResultCache
 from pycurrent.engine import Job, Level, Monitor, OpenEngine, Step
 from pycurrent.facade import Engine
 from pycurrent.incr import Budget
@@ -249,3 +249,37 @@ async def test_entering_waits_for_the_whole_first_step(tmp_path: Path) -> None:
         assert engine.output == numbers(0)
         assert turns > MANY
     counting.cancel()
+
+
+async def test_a_step_that_has_started_much_pauses_before_it_records_that(tmp_path: Path) -> None:
+    """However quick its terms were: nothing that was started has begun then."""
+    echo, wanted, now = Echo(), Var("wanted", False), 0.0
+    started = asyncio.Event()
+
+    def pipeline() -> Current[Any]:
+        return wanted.get().bind(lambda yes: echo.of(constant("a" if yes else "b")))
+
+    def clocked(engine: OpenEngine) -> None:
+        engine.stepping.budget = Budget(1, lambda: now)
+
+    def take_long(job: object) -> None:
+        nonlocal now
+        now += 2
+        started.set()
+
+    engine = Engine(pipeline, state_dir=tmp_path)
+    engine.on_open(clocked)
+    async with engine:
+        await echo.begun.wait()
+        echo.begun.clear()
+        opened = engine.opened
+        runs = opened.service(ResultCache).runs
+        runs.on_job(take_long)
+        wanted.set(True)
+        await started.wait()
+        *_, job = runs.jobs()
+        assert opened.is_in_step
+        assert not opened.store.is_recorded(job.id)
+        assert not echo.begun.is_set()
+        await echo.begun.wait()
+        assert opened.store.is_recorded(job.id)

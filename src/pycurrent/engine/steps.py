@@ -293,15 +293,13 @@ class Steps:
                 self._woken[node] = self._woken.get(node) or changes
             return
         self._last_stats = self.live.stats
-        is_long = yield from self._compute(woken)
+        yield from self._compute(woken)
         self.count += 1
         self._services.step_taken()
-        if is_long:
-            yield None
+        yield from self._turn()
         if (yield from self._commits.in_step()):
             self._services.committed()
-        if is_long:
-            yield None
+        yield from self._turn()
         self._last_stats = None
         self.jobs.show_changes()
         assert self._observer is not None
@@ -312,8 +310,14 @@ class Steps:
         self._listeners.tell(step)
         self._quiescence.notify()
 
-    def _compute(self, woken: Mapping[Node, Ids]) -> Generator[Pause, None, bool]:
-        """Bring the terms up to date; True if that took more than one slice."""
+    def _turn(self) -> Generator[Pause, None, None]:
+        """Give the loop a turn if the slice has taken long enough."""
+        if self.budget.is_used_up():
+            yield None
+            self.budget.begin()
+
+    def _compute(self, woken: Mapping[Node, Ids]) -> Generator[Pause, None, None]:
+        """Bring the terms up to date."""
         live, budget = self.live, self.budget
         inputs = StepInputs(self._changes, woken, is_first=not self.count)
         if self._observer is None:
@@ -323,15 +327,11 @@ class Steps:
         for node in woken:
             if node.users is not None:
                 live.push(node)
-        is_long = False
         while not live.stabilise(budget):
-            is_long = True
             yield None
         new, live.account.new_inputs = live.account.new_inputs, []
         inputs.find(new)
-        if is_long:
-            yield None
-        return is_long
+        yield from self._turn()
 
 
 def _uncollected(parts: Iterator[None]) -> Iterator[None]:
