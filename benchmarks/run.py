@@ -24,6 +24,7 @@ from benchmarks import (
     core,
     disk,
     drained,
+    durable,
     engine,
     explained,
     floor,
@@ -66,6 +67,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *large_files.BENCHMARKS,
     *forges.BENCHMARKS,
     *drained.BENCHMARKS,
+    *durable.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""
