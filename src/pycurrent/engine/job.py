@@ -303,6 +303,11 @@ class Job(ABC):
         job that goes on it is the one that was there before, as the commands have left it.
         """
 
+    @property
+    @abstractmethod
+    def is_durable(self) -> bool:
+        """True if its commands go on when the engine is killed, and the next one with the job."""
+
     @abstractmethod
     async def once(self, name: str, function: Callable[[], Awaitable[R]]) -> R:
         """Return what the async function gives. It is called once for each name of the job: where a

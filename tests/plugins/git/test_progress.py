@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from random import Random
 
 import pytest
 
+from pycurrent.engine import Config
 from pycurrent.plugins import git
 from pycurrent.plugins.git.diagnosis import Diagnosis, Fault, diagnose
 from pycurrent.plugins.git.progress import is_progress
@@ -67,6 +69,21 @@ async def test_a_fetch_that_is_done_soon_says_nothing_of_it(
         lines = harness.log("clone").splitlines()
     others = [line for line in lines if not line.startswith("2026-01-01 00:00.00: ")]
     assert others == []
+
+
+async def test_a_durable_fetch_says_nothing_of_it(
+    large: Repo, served: GitServer, start: Start
+) -> None:
+    """It writes to nobody but its log, so that it goes on when the engine is killed."""
+    config = Config(lease=timedelta(minutes=1))
+    async with start(lambda: git.clone(served.url("team/shop.git")), config=config) as harness:
+        await harness.settle()
+        assert isinstance(harness.output, Ok)
+        log = harness.log("clone")
+    assert "--quiet" in log
+    assert "2>" not in log
+    lines = [line for line in log.splitlines() if not line.startswith("2026-01-01 00:00.00: ")]
+    assert lines == []
 
 
 async def test_a_fetch_that_takes_long_says_how_far_it_is(

@@ -2,6 +2,7 @@
 
 Git does not have a setting for that. So its messages go through a named pipe, and are held back for
 the first seconds. If git has ended by then, the log gets everything except the progress.
+That of a durable job shows none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ async def exec_with_progress(
     job: Job, command: Sequence[str], env: Mapping[str, str | None]
 ) -> None:
     """Run a git command that writes its progress to its standard error. Raises CommandFailed."""
+    if job.is_durable:
+        # Nobody would read the pipe once the engine is killed.
+        quiet = ["--quiet" if word == "--progress" else word for word in command]
+        await job.exec(quiet, env=env, trusted=True)
+        return
     async with job.tempdir("said-") as folder:
         pipe, relay = folder / "pipe", _Relay(job)
         timer = asyncio.get_running_loop().call_later(PATIENCE, relay.tell_all)

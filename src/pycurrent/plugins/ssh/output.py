@@ -30,7 +30,6 @@ class SshOutput(Builder[Question, str]):
 
     id: ClassVar[str] = "ssh-output"
     auto_cancel: ClassVar[bool] = True
-    durable: ClassVar[bool] = True
 
     remote: RemoteHost
     limits: Limits

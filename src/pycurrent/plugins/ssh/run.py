@@ -80,7 +80,6 @@ class SshFiles(Builder[FilesQuestion, Tree]):
 
     id: ClassVar[str] = "ssh-files"
     auto_cancel: ClassVar[bool] = True
-    durable: ClassVar[bool] = True
 
     remote: RemoteHost
     limits: Limits
