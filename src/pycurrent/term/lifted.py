@@ -9,7 +9,7 @@ from typing import Any
 from pycurrent.term.current import Current
 from pycurrent.term.primitive import Primitive
 
-_PRIMITIVE = re.compile(r"((?:\w+\.)*)Primitive\[(.*)\]", re.DOTALL)
+_PRIMITIVE = r"(?s:((?:\w+\.)*)Primitive\[(.*)\])"
 
 
 def lifted(signature: inspect.Signature, *, takes_name: bool) -> inspect.Signature:
@@ -43,7 +43,7 @@ def _either(annotation: Any) -> Any:
 
 def _returned(annotation: Any) -> Any:
     if isinstance(annotation, str):
-        found = _PRIMITIVE.fullmatch(annotation.strip())
+        found = re.fullmatch(_PRIMITIVE, annotation.strip())
         return annotation if found is None else f"{found[1]}Current[{found[2]}]"
     if getattr(annotation, "__origin__", None) is Primitive:
         return Current[annotation.__args__]
