@@ -174,6 +174,19 @@ def test_a_find_that_is_not_that_of_gnu_does_no_harm(
     assert len(set(trees)) == 1
 
 
+def test_a_find_that_lies_in_the_folder_is_not_started(
+    keeper: Keeper, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if the path to programs has folders that are relative."""
+    (large / "find").write_text("#!/bin/sh\ntouch started\n")
+    (large / "find").chmod(0o755)
+    monkeypatch.setenv("PATH", f".{os.pathsep}{os.environ['PATH']}{os.pathsep}")
+    for _ in range(3):
+        keeper.tree(large)
+    assert not (large / "started").exists()
+    assert not is_walked(keeper, large)
+
+
 def test_a_look_counts_only_if_the_walk_has_found_the_same(folder: Path) -> None:
     """What was there for the look alone may come back later, and look the same."""
     (folder / "a").write_text("x")

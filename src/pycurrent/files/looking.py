@@ -100,6 +100,8 @@ def _started(folder: Path, names: list[bytes]) -> Iterator[list[tuple[Popen[byte
     """
     from subprocess import DEVNULL, PIPE, Popen
 
+    # A program that lies in the folder is not started.
+    path = os.pathsep.join(one for one in os.get_exec_path() if one.startswith("/"))
     processes: list[tuple[Popen[bytes], int]] = []
     outputs: list[int] = []
     try:
@@ -109,7 +111,7 @@ def _started(folder: Path, names: list[bytes]) -> Iterator[list[tuple[Popen[byte
             process = Popen(
                 ["find", *paths, *_PRINTING],
                 cwd=folder,
-                env={**os.environ, "LC_ALL": "C"},
+                env={**os.environ, "PATH": path, "LC_ALL": "C"},
                 stdin=DEVNULL,
                 stdout=outputs[-1],
                 stderr=PIPE,

@@ -26,6 +26,7 @@ class Patterns:
 
     def __init__(self, patterns: Sequence[str]) -> None:
         self.texts = tuple(map(_checked, patterns))
+        """The patterns, without what means nothing in them."""
         self._all = [_expressions(text) for text in self.texts]
         self._matched = [False] * len(self._all)
 
