@@ -202,6 +202,22 @@ async def test_a_job_that_is_wanted_later_goes_on_then(tmp_path: Path) -> None:
     assert ran(tmp_path) == ["first", "second"]
 
 
+async def test_the_lease_does_not_run_while_nobody_knows_whether_a_job_is_wanted(
+    tmp_path: Path,
+) -> None:
+    """The next engine is attached to its commands from its start on."""
+    wanted = Var[bool]("wanted", Active(Activity.READY))
+    pipeline = durable.wanted_later("one", tmp_path, wanted)
+    async with killed("one", tmp_path, lease=5.0) as mark, next_engine(pipeline, tmp_path) as h:
+        with pytest.raises(TimeoutError):
+            await h.until(lambda: not marked(mark), timeout=5.5)
+        wanted.set(True)
+        await go(tmp_path)
+        await h.settle()
+        assert h.output == Ok("done")
+    assert ran(tmp_path) == ["first", "second"]
+
+
 async def test_commands_end_with_their_lease(tmp_path: Path) -> None:
     """Then nothing of them is left, and the work is run afresh."""
     async with killed("one", tmp_path, lease=0.2) as mark:

@@ -25,12 +25,12 @@ import msgspec
 from pycurrent.engine.command import Command, Commands
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry, Journal, parts_of
-from pycurrent.engine.left_runs import LeftRun, reach
+from pycurrent.engine.left_runs import LeftRun
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.process import Durability, Process, Processes
 from pycurrent.engine.spool import SpoolPump
-from pycurrent.engine.tasks import in_thread, uncancellable
+from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError, WrongKind
 from pycurrent.term import FailureKind
@@ -110,16 +110,14 @@ class DurableCommands(Commands):
         """True until all is asked for again that an earlier engine has begun."""
         return self._journal is not None and bool(self._journal.unclaimed)
 
-    async def begin(self) -> None:
+    def begin(self) -> None:
         """Attach this engine to what still runs of a job that goes on. Raises `NotReplayed` if
         something of it is lost.
         """
-        if self._journal is None:
+        if self._journal is None or self._left is None:
             return
         for entry in self._journal.unclaimed:
-            if entry.ended is not None:
-                continue
-            found = await in_thread(reach, entry)
+            found = self._left.reached.pop(entry, None)
             if found is not None:
                 sock, locks = found
                 self._lock.adopt(locks)

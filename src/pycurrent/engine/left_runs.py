@@ -6,6 +6,7 @@ import os
 import socket
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -18,11 +19,19 @@ _ANSWER = 10.0
 """Seconds within which a supervisor has to say who it is."""
 
 
+Reached: TypeAlias = tuple[socket.socket, list[int]]
+"""The socket to a supervisor, and the open files that hold the locks of its command."""
+
+
 class LeftRun(Struct, frozen=True, eq=False):
     """A durable job whose engine was killed while it was at work."""
 
     record: JobRecord
     journal: Journal
+    reached: dict[Entry, Reached]
+    """This engine is attached to the commands that still run, so that their leases do not run while
+    nobody knows whether the job is wanted.
+    """
 
     @property
     def work(self) -> tuple[str, str]:
@@ -31,8 +40,7 @@ class LeftRun(Struct, frozen=True, eq=False):
 
     def end(self) -> None:
         """Have all of its commands end, soon, and forget it. Blocks for a moment."""
-        end_run(self.journal)
-        remove_tree(self.journal.folder)
+        _end(self.journal, self.reached)
 
 
 def look_for_left_runs(state: StateDir, store: Database) -> list[LeftRun]:
@@ -52,6 +60,8 @@ def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
     except (UnknownJournal, OSError):
         remove_tree(folder)  # Its lease ends what still runs.
         return None
+    found = ((entry, reach(entry)) for entry in journal.unclaimed if entry.ended is None)
+    reached = {entry: answer for entry, answer in found if answer is not None}
     record = store.job(str(folder.relative_to(state.runs)))
     if (
         record is not None
@@ -59,26 +69,23 @@ def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
         and record.started is not None
         and state.job_path(record.job_id).exists()
     ):
-        return LeftRun(record, journal)
-    end_run(journal)
-    remove_tree(folder)
+        return LeftRun(record, journal, reached)
+    _end(journal, reached)
     return None
 
 
-def end_run(journal: Journal) -> None:
-    """Have all of its commands end. Blocks for a moment, but not until they have."""
-    for entry in journal.unclaimed:
-        found = reach(entry) if entry.ended is None else None
-        if found is not None:
-            sock, locks = found
-            with sock, suppress(OSError):
-                sock.send(END)
-            for lock in locks:
-                os.close(lock)
+def _end(journal: Journal, reached: dict[Entry, Reached]) -> None:
+    for sock, locks in reached.values():
+        with sock, suppress(OSError):
+            sock.send(END)
+        for lock in locks:
+            os.close(lock)
+    reached.clear()
     journal.close()
+    remove_tree(journal.folder)
 
 
-def reach(entry: Entry) -> tuple[socket.socket, list[int]] | None:
+def reach(entry: Entry) -> Reached | None:
     """The socket to the supervisor of a command, and the locks that it holds; None if it has none
     any more. Blocks.
     """
