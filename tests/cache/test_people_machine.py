@@ -366,6 +366,7 @@ def text_of(outcome: Output[str]) -> str:
 
 
 @pytest.mark.hypothesis
+@pytest.mark.timeout(600)  # it runs hundreds of engines
 def test_what_people_ask_for_is_done_whatever_happens() -> None:
     """Any sequence of what people, runs, time, garbage collection, restarts and kills can do."""
     run_state_machine_as_test(

@@ -348,6 +348,7 @@ class Retiring(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
+@pytest.mark.timeout(600)  # it runs hundreds of engines
 def test_what_has_gone_is_retired_whatever_happens() -> None:
     """Once, not while anything is in doubt about it, and in the end."""
     run_state_machine_as_test(

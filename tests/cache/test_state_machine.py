@@ -370,6 +370,7 @@ class Instances(RuleBasedStateMachine):
 
 
 @pytest.mark.hypothesis
+@pytest.mark.timeout(600)  # it runs hundreds of engines
 def test_an_instance_does_what_the_model_says() -> None:
     """Any sequence of what users, runs, time, people and restarts can do."""
     run_state_machine_as_test(

@@ -42,7 +42,7 @@ class Harness:
     ) -> None:
         self.clock = VirtualClock(start)
         self.engine = Engine(pipeline, state_dir=state_dir, config=config, clock=self.clock)
-        self.engine.on_open(_take_whole_steps)
+        self.engine.on_open(_wait_for_the_disk)
         self._state_dir = state_dir
         self._settling: Settling | None = None
         self._is_open = False
@@ -174,9 +174,6 @@ class Harness:
         return [Build.of(record, self.engine.opened) for record in reversed(records)]
 
 
-def _take_whole_steps(engine: OpenEngine) -> None:
-    """Have no step pause for the disk, or after a while: the turns of a test are the same on any
-    machine, however busy it is.
-    """
+def _wait_for_the_disk(engine: OpenEngine) -> None:
+    """Have no step pause for it: the turns of a test are the same on any disk."""
     engine.commits.moment = _FOREVER
-    engine.stepping.budget.seconds = _FOREVER

@@ -45,6 +45,7 @@ async def test_a_command_goes_on_in_its_checkout(repo: Repo, tmp_path: Path) -> 
     ) as h:
         await h.until(lambda: h.stats.running == 1)
         await asyncio.to_thread((tmp_path / "go").write_bytes, b"")
+        await h.until(lambda: isinstance(h.output, Ok), timeout=30)
         await h.settle()
         assert isinstance(h.output, Ok)
         saved = h.output.value

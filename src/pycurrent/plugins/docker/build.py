@@ -67,7 +67,6 @@ class DockerBuild(Builder[BuildKey, Image]):
 
     id: ClassVar[str] = "docker-build"
     auto_cancel: ClassVar[bool] = True
-    durable: ClassVar[bool] = True
 
     # Equal for one engine, so that it is asked about all their images at once.
     client: Client

@@ -42,7 +42,6 @@ class ContainerRun(Builder[RunKey, V]):
     """Runs a container to its end."""
 
     auto_cancel: ClassVar[bool] = True
-    durable: ClassVar[bool] = True
     verb: ClassVar[str]
 
     client: Client
