@@ -85,6 +85,9 @@ class Running:
     """The attempt that was due before it, and is still if it never begins."""
     abandoned: bool = False
     cancelled: bool = False
+    is_held: bool = False
+    """Whether it is a lookup that nobody has had to do with: it leaves a record only by its result.
+    """
 
 
 @dataclass
@@ -94,6 +97,7 @@ class Model:
     latched: bool
     now: datetime
     wishes: list[Wish | None]
+    lookup: bool = False
     stubborn: bool = False
     guarded: bool = False
     """Whether runs wait for confirmation."""
@@ -237,6 +241,8 @@ class Model:
                 self.last.rebuild = True
             self.memory = self.due = None
             self.settle()
+        else:
+            self.run.is_held = False
 
     def verify(self) -> None:
         """Somebody wants to know whether the result is still there."""
@@ -254,7 +260,7 @@ class Model:
                 self._record(self.run, CANCELLED)
             else:
                 self.unsettled = True
-                if killed or not self.run.abandoned:
+                if (killed or not self.run.abandoned) and not self.run.is_held:
                     # A run that was abandoned and could end leaves no trace.
                     self._record(self.run, None)
         self._forget()
@@ -345,6 +351,8 @@ class Model:
         self._go_stale()
         urgency = Urgency.HIGH if self.memory is None else Urgency.LOW
         self.run = Running(target, urgency, not self.guarded, False, before, attempt, due)
+        refreshes = due is None and self.memory is not None and isinstance(self.memory.outcome, Ok)
+        self.run.is_held = self.lookup and refreshes and self.run.confirmed
         self._begin()
 
     def _begin(self) -> None:

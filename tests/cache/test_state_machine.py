@@ -48,10 +48,7 @@ from pycurrent.testing.idle import drain
 
 from ..effort import examples
 from .model import Model, Wish
-from .workshop import KINDS, PUBLISHERS, TELLING, Look, LookAuto, Workshop, want
-
-RECORDED = [kind for kind in KINDS if kind not in {Look, LookAuto}]
-"""The model knows no refresh that leaves no record: see `test_lookups.py`."""
+from .workshop import KINDS, PUBLISHERS, TELLING, Workshop, want
 
 KEY = "k"
 IN_MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -81,7 +78,7 @@ class Instances(RuleBasedStateMachine):
         self.old_handles: list[JobHandle] = []
 
     @initialize(
-        kind=st.sampled_from([*RECORDED, *PUBLISHERS, *TELLING]),
+        kind=st.sampled_from([*KINDS, *PUBLISHERS, *TELLING]),
         first=wishes,
         second=wishes,
         attempts=st.fixed_dictionaries(
@@ -110,6 +107,7 @@ class Instances(RuleBasedStateMachine):
             auto_cancel=kind.auto_cancel,
             latched=kind.latched,
             can_tell=kind in TELLING,
+            lookup=kind.lookup,
             now=START,
             wishes=[first, second],
             attempts=attempts,
