@@ -193,3 +193,12 @@ def test_a_busy_token_counts_once() -> None:
         change()
         seen.append(quiescence.is_pending)
     assert seen == [True, True, False, False, True, False, False]
+
+
+async def test_a_notice_that_comes_at_once_is_not_lost() -> None:
+    """One who looks, and then waits for the next notice, misses none between the two."""
+    quiescence = Quiescence()
+    notified = quiescence.notified()
+    quiescence.notify()
+    async with asyncio.timeout(1):
+        await notified

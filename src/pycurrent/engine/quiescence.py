@@ -68,11 +68,9 @@ class Quiescence:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def notified(self) -> None:
-        """Wait for the next `notify`."""
+    def notified(self) -> asyncio.Future[None]:
+        """Wait for the next `notify` from now on, not only from the first turn of the waiting."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
-        try:
-            await waiter
-        finally:
-            self._waiting.discard(waiter)
+        waiter.add_done_callback(self._waiting.discard)
+        return waiter

@@ -33,7 +33,7 @@ async def built(
                 looked_at, looks = opened.steps, looks + 1
                 if is_found():
                     return
-            notified = asyncio.ensure_future(opened.quiescence.notified())
+            notified = opened.quiescence.notified()
             try:
                 await asyncio.wait({over, notified}, return_when=asyncio.FIRST_COMPLETED)
             finally:
