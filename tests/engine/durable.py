@@ -88,8 +88,36 @@ async def otherwise(job: Job, folder: Path) -> str:
     return "done"
 
 
+async def crossed(job: Job, folder: Path) -> str:
+    """Two commands at the same time, of which the next engine is asked first for the other one."""
+
+    async def late() -> None:
+        if not (folder / "again").exists():
+            await asyncio.Event().wait()
+        await job.exec(["sh", "-c", QUICK, "right"], cwd=folder)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(late())
+        group.create_task(job.exec(["sh", "-c", WAITS, "left"], cwd=folder))
+    return "done"
+
+
+async def files(job: Job, folder: Path) -> str:
+    """Files that are saved, placed and reported around a command that waits."""
+    async with job.tempdir() as made, job.tempdir() as placed:
+        (made / "file").write_text("saved\n")
+        (made / "junit.xml").write_text('<testsuite><testcase name="a" classname="b"/></testsuite>')
+        tree = await job.save(made, "file")
+        one = await job.save_file(made / "file")
+        await job.put(tree, placed)
+        reported = await job.report(made, junit="*.xml")
+        await job.exec(["sh", "-c", WAITS, "sh"], cwd=folder)
+        return f"{(placed / 'file').read_text().strip()} {one.size} {reported.tests.passed}"
+
+
 PLANS: dict[str, Plan] = {
-    plan.__name__: plan for plan in (one, fails, both, output, in_tempdir, once, otherwise)
+    plan.__name__: plan
+    for plan in (one, fails, both, crossed, output, in_tempdir, once, otherwise, files)
 }
 
 

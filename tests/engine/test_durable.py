@@ -141,6 +141,30 @@ async def test_commands_that_ran_at_the_same_time_are_told_apart(tmp_path: Path)
         assert sorted(ran(tmp_path)) == ["left", "right"]
 
 
+async def test_a_new_command_waits_only_until_the_others_are_asked_for(tmp_path: Path) -> None:
+    """Not until they have ended."""
+    async with killed("crossed", tmp_path):
+        (tmp_path / "again").touch()
+        async with next_engine("crossed", tmp_path) as h:
+            await h.until(lambda: ran(tmp_path) == ["left", "right"], timeout=20)
+            assert h.stats.running == 1
+            await go(tmp_path)
+            await done(h)
+            assert h.output == Ok("done")
+            assert [build.ok for build in h.history("work")] == [True]
+
+
+async def test_files_are_saved_placed_and_reported_once(tmp_path: Path) -> None:
+    """A job that goes on has them from its journal, and says so once."""
+    async with killed("files", tmp_path), next_engine("files", tmp_path) as h:
+        await go(tmp_path)
+        await done(h)
+        assert h.output == Ok("saved 6 1")
+        lines = said(h)
+    for words in ("Saved file: ", "Saved /", "Placed ", "junit.xml"):
+        assert len([line for line in lines if words in line]) == 1, words
+
+
 async def test_the_output_of_a_command_outlives_the_engine(tmp_path: Path) -> None:
     """All that was asked for is there, also what was written before the kill."""
     async with killed("output", tmp_path), next_engine("output", tmp_path) as h:

@@ -142,7 +142,6 @@ class Commands:
     """The commands that one job runs now."""
 
     __slots__ = (
-        "__weakref__",
         "_ending",
         "_given",
         "_lock",
@@ -227,9 +226,7 @@ class Commands:
                 try:
                     await self._logged(command, stdout=output.fileno())
                 except BaseException as failed:
-                    if isinstance(failed, CommandFailed):
-                        failed.stdout_at = self._log.path.stat().st_size
-                    self._log_end_of(output)
+                    self._log_of_failed(failed, output)
                     raise
                 output.seek(0)
                 return output.read().decode(errors="replace")
@@ -261,6 +258,12 @@ class Commands:
             yield
         finally:
             self._turn.give_back()
+
+    def _log_of_failed(self, failed: BaseException, output: IO[bytes]) -> None:
+        """Log what a command has written for its caller, and tell where that begins."""
+        if isinstance(failed, CommandFailed):
+            failed.stdout_at = self._log.path.stat().st_size
+        self._log_end_of(output)
 
     def _log_end_of(self, output: IO[bytes]) -> None:
         """Put what a command has written for its caller into the log: who looks for what went

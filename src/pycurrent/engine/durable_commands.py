@@ -136,10 +136,9 @@ class DurableCommands(Commands):
         raise NotReplayed("the work of the job can't go on where it was: it is run afresh")
 
     def _look_whether_replayed(self) -> None:
+        """Have the log take the engine's lines again, once all is asked for."""
         if not self.is_replaying:
             self._log.to_file().caught_up()
-        self._claimed.set()
-        self._claimed = asyncio.Event()
 
     def check_replayed(self) -> None:
         if self.is_replaying and not self._ending:
@@ -166,6 +165,27 @@ class DurableCommands(Commands):
         entry, is_new = await self._entry(command, has_output=has_output)
         if is_new:
             self._log.line(f"Exec: {command.shown}")
+        # Then the log has said all of it.
+        is_told = self.journal.cursor.is_done(entry.number)
+        if not is_told:
+            self._look_whether_replayed()
+        try:
+            status = await self._copied(command, entry, is_new=is_new, has_output=has_output)
+            self._check(command, status)
+        except BaseException as failed:
+            if has_output:
+                with suppress(OSError), entry.out.open("rb") as output:
+                    self._log_of_failed(failed, output)
+            raise
+        finally:
+            if is_told:
+                self._look_whether_replayed()
+        return entry
+
+    async def _copied(
+        self, command: Command, entry: Entry, *, is_new: bool, has_output: bool
+    ) -> int:
+        """The status of a command, once all that it has printed is in the log."""
         file, turns = self._log.to_file(), self._processes.spool_turns
         pump = self._pumps[entry] = SpoolPump(entry, file, self.journal.cursor, turns)
         if not is_new:
@@ -173,30 +193,13 @@ class DurableCommands(Commands):
         running = self._status_of(command, entry, is_new=is_new, has_output=has_output)
         try:
             status = await (running if command.cancellable else uncancellable(running))
-        except BaseException:
-            await uncancellable(pump.finished())
-            if has_output:
-                self._log_what_it_gave(entry)
-            raise
         finally:
+            await uncancellable(pump.finished())
             del self._pumps[entry]
-        await pump.finished()
         ended = entry.ended
         if ended is not None and ended.how == "spool":
             raise OutputLost(f"not all that {command.shown} has printed was kept: the disk is full")
-        if not is_new:
-            self._look_whether_replayed()
-        try:
-            self._check(command, status)
-        except PycurrentError:
-            if has_output:
-                self._log_what_it_gave(entry)
-            raise
-        return entry
-
-    def _log_what_it_gave(self, entry: Entry) -> None:
-        with suppress(OSError), entry.out.open("rb") as output:
-            self._log_end_of(output)
+        return status
 
     async def _entry(self, command: Command, *, has_output: bool) -> tuple[Entry, bool]:
         """The entry of a command, and whether it is new."""
@@ -208,6 +211,8 @@ class DurableCommands(Commands):
         )
         entry = journal.claim(digest)
         if entry is not None:
+            self._claimed.set()
+            self._claimed = asyncio.Event()
             return entry, False
         while journal.unclaimed:
             try:
