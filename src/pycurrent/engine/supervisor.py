@@ -803,8 +803,10 @@ def spawn(argv: list[bytes], environ: dict[bytes, bytes], stdio: list[int]) -> i
 
 _GUARD_NAME = "pycurrent-guard"  # as much as the kernel keeps
 
-_GUARD_LOOK = 1.0
-"""Seconds between two looks of a guard whose helper was killed."""
+_LOOK = 1.0
+"""Seconds between two looks of a guard whose helper was killed, and of a helper without an engine:
+durable commands may go on for hours. Each death in between wakes them, too.
+"""
 
 
 class Guard:
@@ -821,7 +823,7 @@ class Guard:
         poll = _poll_on(self._children.wakeup)
         any_left, guarded = True, False
         while any_left:
-            poll.poll(_GUARD_LOOK * 1000 if guarded else None)
+            poll.poll(_LOOK * 1000 if guarded else None)
             ended, any_left = self._children.reap()
             guarded = guarded or self._helper in ended
             if guarded:
@@ -881,7 +883,7 @@ class Helper:
         poll = _poll_on(control, self._engine, wakeup)
         listening, any_left = True, False
         while listening or any_left:
-            ready = {descriptor for descriptor, _ in poll.poll(None if listening else _TICK * 1000)}
+            ready = {descriptor for descriptor, _ in poll.poll(None if listening else _LOOK * 1000)}
             if self._engine in ready or (control in ready and not self._take_command()):
                 listening = False
                 poll = _poll_on(wakeup)
