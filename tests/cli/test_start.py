@@ -66,6 +66,7 @@ RARE = {
 COMMANDS = {
     "pycurrent.engine.cache_folder",
     "pycurrent.engine.command",
+    "pycurrent.engine.commands",
     "pycurrent.engine.process",
     "pycurrent.engine.secret",
     "pycurrent.engine.supervisor",

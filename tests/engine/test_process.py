@@ -24,7 +24,8 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import supervisor
-from pycurrent.engine.process import CommandNotStarted, Process, Processes, SupervisorLost
+from pycurrent.engine.not_started import CommandNotStarted
+from pycurrent.engine.process import Process, Processes, SupervisorLost
 from pycurrent.engine.supervisor import CONTROL, REPORT, Report, Request
 
 from .marks import marked

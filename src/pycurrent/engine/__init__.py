@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from pycurrent.engine.follow import LogSource
     from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.monitor import FileMonitor, Monitor
+    from pycurrent.engine.not_started import CommandNotStarted
     from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
-    from pycurrent.engine.process import CommandNotStarted, Processes, SupervisorLost
+    from pycurrent.engine.process import Processes, SupervisorLost
     from pycurrent.engine.secret import Secret
     from pycurrent.engine.watching import watch_paths
 else:
@@ -43,7 +44,8 @@ else:
             "pycurrent.engine.joblog": ["JobLog"],
             "pycurrent.engine.monitor": ["FileMonitor", "Monitor"],
             "pycurrent.engine.pool": ["AnyPool", "Pool", "Urgency", "Waiter"],
-            "pycurrent.engine.process": ["CommandNotStarted", "Processes", "SupervisorLost"],
+            "pycurrent.engine.not_started": ["CommandNotStarted"],
+            "pycurrent.engine.process": ["Processes", "SupervisorLost"],
             "pycurrent.engine.secret": ["Secret"],
             "pycurrent.engine.watching": ["watch_paths"],
         },

@@ -51,7 +51,8 @@ from pycurrent.term import Activity, Untrusted, shown
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
-    from pycurrent.engine.command import Command, CommandOptions, Commands
+    from pycurrent.engine.command import Command, CommandOptions
+    from pycurrent.engine.commands import Commands
     from pycurrent.engine.job_reports import Reported
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.files import File, Tree

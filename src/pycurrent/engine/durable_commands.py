@@ -22,7 +22,8 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from pycurrent.engine.command import Command, Commands
+from pycurrent.engine.command import Command
+from pycurrent.engine.commands import Commands
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry, Journal, parts_of
 from pycurrent.engine.left_runs import LeftRun

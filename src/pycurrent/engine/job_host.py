@@ -21,7 +21,7 @@ from pycurrent.engine.waits import Waits
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
-    from pycurrent.engine.command import Commands
+    from pycurrent.engine.commands import Commands
     from pycurrent.engine.durable_commands import DurableCommands
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
@@ -63,7 +63,7 @@ class JobHost(Struct, frozen=True):
 
     def commands(self, job_id: str, log: JobLog) -> Commands:
         """The commands of a job, none yet."""
-        from pycurrent.engine.command import Commands  # many jobs have none
+        from pycurrent.engine.commands import Commands  # many jobs have none
 
         lock = JobLock(self.runs, job_id, self.locks)
         return Commands(self.processes(), log, self.tmp, lock, Turn(self.turns))

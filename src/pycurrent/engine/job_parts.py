@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from pycurrent.engine.command import Commands
+    from pycurrent.engine.commands import Commands
     from pycurrent.engine.forgotten import Calls
     from pycurrent.engine.hooks import Hooks
     from pycurrent.engine.resources import Resources

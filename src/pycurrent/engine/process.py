@@ -14,14 +14,11 @@ and forking a process that has threads is unsafe.
 from __future__ import annotations
 
 import asyncio
-import errno
-import json
 import os
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import assert_never
 
 from msgspec import Struct
 
@@ -38,10 +35,11 @@ from pycurrent.engine.channel import (
     SupervisorChannel,
 )
 from pycurrent.engine.helper import HelperProcess
-from pycurrent.engine.machine import Blame, blame
+from pycurrent.engine.machine import Blame
+from pycurrent.engine.not_started import CommandNotStarted, blame_of, explain, not_started, reason
 from pycurrent.engine.pump import Copiers
 from pycurrent.engine.spool import COPIERS
-from pycurrent.engine.supervisor import CONTROL, Request, StartStage
+from pycurrent.engine.supervisor import CONTROL, Request
 from pycurrent.errors import PycurrentError
 from pycurrent.term import FailureKind
 
@@ -53,19 +51,6 @@ _HELPER_DIES = (
     "the helper that starts commands does not stay alive, see what happens to "
     f"{sys.executable} {supervisor.__file__}"
 )
-
-
-class CommandNotStarted(PycurrentError):
-    """A command could not be started; nothing of it has run.
-
-    As a rule the work is not to blame: something of the machine is missing (`BROKEN`), or has
-    run out (`SHORTAGE`). Only a command that no machine could run is the work's fault.
-    """
-
-    def __init__(self, message: str, blame: Blame = Blame.BROKEN) -> None:
-        super().__init__(message)
-        self.blame = blame
-        self.kind = FailureKind.REAL if blame is Blame.WORK else FailureKind.INFRA
 
 
 class SupervisorLost(PycurrentError):
@@ -192,7 +177,7 @@ class Processes:
             process = self._process(argv[0], cwd, await _begin(channel), channel)
             if process is not None:
                 return process
-        raise _not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
+        raise not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
 
     def attach(self, sock: socket.socket, command: str, spooled: Callable[[], None]) -> Process:
         """Attach this engine to a durable command of another one, by the socket that leads to its
@@ -208,13 +193,13 @@ class Processes:
             case Started(pid):
                 return Process(pid, command, channel)
             case NotStarted(stage, number):
-                why = _explain(command, cwd, stage, number)
-                raise _not_started(command, why, _blame(stage, number))
+                why = explain(command, cwd, stage, number)
+                raise not_started(command, why, blame_of(stage, number))
             case Lost() if self._closed:
-                raise _not_started(command, _CLOSING)
+                raise not_started(command, _CLOSING)
             case Lost():
                 why = "the process that was to supervise it was killed"
-                raise _not_started(command, why, Blame.SHORTAGE)
+                raise not_started(command, why, Blame.SHORTAGE)
             case NotAdopted():
                 return None
 
@@ -248,7 +233,7 @@ class Processes:
         """
         async with self._handing_over:
             if self._closed:
-                raise _not_started(command, _CLOSING)
+                raise not_started(command, _CLOSING)
             if self._helpers and self._helpers[-1].gone.done():
                 # Nobody would end what they guard if they were killed, too.
                 self._idle.dismiss()
@@ -267,7 +252,7 @@ class Processes:
             helper = self._helpers[-1]
             ours, theirs = socket.socketpair()
         except OSError as error:
-            raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
+            raise not_started(command, reason(error.errno), Blame.SHORTAGE) from error
         try:
             ours.setblocking(False)
             await helper.send(message, (theirs.fileno(), *descriptors))
@@ -277,7 +262,7 @@ class Processes:
             return None
         except OSError as error:
             ours.close()
-            raise _not_started(command, _reason(error.errno), Blame.SHORTAGE) from error
+            raise not_started(command, reason(error.errno), Blame.SHORTAGE) from error
         except BaseException:
             ours.close()
             raise
@@ -322,7 +307,7 @@ def _encode(
         )
     if env is not None and any(not name or "=" in name for name in env):
         why = "the name of a variable is empty or contains '='"
-        raise _not_started(argv[0], why, Blame.WORK)
+        raise not_started(argv[0], why, Blame.WORK)
     if env is None:
         environ = _own_environ()
     else:
@@ -335,7 +320,7 @@ def _encode(
     request = Request(directory, words, environ, grace, folder, lease).encode()
     if request is None:
         why = "an argument, a variable or the directory contains NUL"
-        raise _not_started(argv[0], why, Blame.WORK)
+        raise not_started(argv[0], why, Blame.WORK)
     return request
 
 
@@ -358,72 +343,5 @@ def _directory(command: str, cwd: Path | None) -> bytes:
             "the current directory, where the engine was started, does not exist any more: give"
             " the command an absolute cwd=, or start the engine elsewhere"
         )
-        raise _not_started(command, why) from None
+        raise not_started(command, why) from None
     return here if cwd is None else here + b"/" + os.fsencode(cwd)
-
-
-def _not_started(command: str, why: str, blame: Blame = Blame.BROKEN) -> CommandNotStarted:
-    """Only the name of the command is told: its arguments may be secret."""
-    return CommandNotStarted(f"can't start {command!r}: {why}", blame)
-
-
-def _blame(stage: StartStage, number: int) -> Blame:
-    """The one to blame for the failure of `stage` with the errno `number`."""
-    if stage is StartStage.FORK:
-        return Blame.SHORTAGE
-    if number == errno.E2BIG:
-        return Blame.WORK
-    return max(Blame.BROKEN, blame(OSError(number, "")))
-
-
-def _explain(command: str, cwd: Path | None, stage: StartStage, number: int) -> str:
-    """The reason in words, when `stage` failed with the errno `number`."""
-    match stage:
-        case StartStage.FORK:
-            return f"no further process can be made ({_reason(number)})"
-        case StartStage.CHDIR:
-            return f"its working directory {str(cwd or Path())!r}: {_reason(number)}"
-        case StartStage.INTERPRETER:
-            return "the interpreter that its first line names does not exist"
-        case StartStage.EXEC:
-            return _explain_exec(command, number)
-        case _:
-            assert_never(stage)
-
-
-_SHELL = frozenset("|&;<>()$`*?")
-"""The characters that mean something to a shell."""
-
-_OF_SHELLS = frozenset({"cd", "export", "source", ".", "set", "unset", "ulimit", "alias"})
-"""The commands that a system need not have, because a shell has them itself."""
-
-
-def _explain_exec(command: str, number: int) -> str:
-    match number:
-        case errno.ENOENT if len(command.split()) > 1 or set(command) & _SHELL:
-            whole = json.dumps(command, ensure_ascii=False)
-            return (
-                f"there is no such command: a command is a list of its words, and for a shell"
-                f' ["sh", "-c", {whole}]'
-            )
-        case errno.ENOENT if command in _OF_SHELLS:
-            return (
-                "there is no such command, as only a shell has it: give cwd= and env=, or write"
-                ' ["sh", "-c", "..."]'
-            )
-        case errno.ENOENT if "/" not in command:
-            return "there is no such command on the PATH"
-        case errno.E2BIG:
-            return "its arguments and environment are longer than the system allows"
-        case errno.ENOEXEC:
-            return "this system can't run the file: does its first line lack a #! ?"
-        case errno.EACCES:
-            return "permission denied (is the file executable?)"
-        case _:
-            return _reason(number)
-
-
-def _reason(number: int | None) -> str:
-    """The system's words for an errno, lower-cased to stand in a sentence."""
-    words = os.strerror(number or 0)
-    return words[0].lower() + words[1:]
