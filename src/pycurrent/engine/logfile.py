@@ -27,6 +27,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from pycurrent.engine.encoding import NEWLINE, encode
+from pycurrent.engine.log_place import LogPlace
 from pycurrent.engine.log_writer import LogWriter
 from pycurrent.engine.maskable import checked
 from pycurrent.engine.masking import MaskedStream, Secrets, masked
@@ -104,15 +105,10 @@ class LogFile:
         self._on_error = on_error
         self._error: OSError | None = None
         self._file: int | None = None
-        self._size = len(text)
-        self._lines = 0
-        """The calls of `line` and `write` whose text is in the file."""
-        self._skipped = 0
-        self._is_replaying = False
-        self._cursor: Cursor | None = None
+        self._place = LogPlace(len(text)) if goes_on is None else LogPlace.of(goes_on)
         # The last byte in the file; an empty one needs no new line.
         self._last = text[-1] if text else NEWLINE
-        self._attempt(lambda: self._open(text, sharing, goes_on))
+        self._attempt(lambda: self._open(text, sharing, goes_on=goes_on is not None))
         self.is_made = self._file is not None
         """False if the file could not be made, and is not there."""
         self._parked = False  # the file is there, but not open
@@ -134,30 +130,23 @@ class LogFile:
 
     def line(self, text: str) -> None:
         """Appends `2026-11-22 09:30.05: text` on a line of its own; the text may have several."""
-        if not self._is_known():
+        if self._place.takes_text():
             self._append(_OwnLine(encode(f"{self._stamp()}: {text}\n")))
 
     def note(self, text: str) -> None:
         """Appends such a line of the engine's own."""
-        if not self._is_replaying:
+        if self._place.takes_notes:
             self._append(_Note(encode(f"{self._stamp()}: {text}\n")))
-
-    def _is_known(self) -> bool:
-        """True for text that is in the file already. Counts it."""
-        if self._skipped:
-            self._skipped -= 1
-            return True
-        return False
 
     def follow(self, cursor: Cursor) -> None:
         """From here on the cursor tells how far the file goes."""
         with self._turn:
-            self._cursor = cursor
-            self._reached()
+            self._place.follow(cursor)
+            self._note_place()
 
     def caught_up(self) -> None:
         """The work goes on with what is not in the file yet."""
-        self._is_replaying = False
+        self._place.takes_notes = True
 
     def write(self, data: str | bytes) -> None:
         """Appends the data as it is.
@@ -165,7 +154,7 @@ class LogFile:
         A beginning of a secret at its end is held back until the next `write` or the end of the
         text, also while lines are written.
         """
-        if not self._is_known():
+        if self._place.takes_text():
             self._append(encode(data) if isinstance(data, str) else data)
 
     def end_text(self) -> None:
@@ -346,21 +335,15 @@ class LogFile:
         with self._turn:
             self._store_waiting()
             self._store(data)
-            is_noted = False
-            if self._cursor is not None:
-                if is_last:
-                    self._cursor.done(number)
-                else:
-                    self._cursor.copied(number, place, holding=holding)
-                is_noted = self._reached()
+            self._place.copied(number, place, holding=holding, is_last=is_last)
+            is_noted = self._note_place()
         self._write_waiting()
         return is_noted
 
-    def _reached(self) -> bool:
-        """Note how far the file goes. Needs the turn."""
-        if self._cursor is None or self._error is not None or self._written.is_holding:
-            return False
-        return self._cursor.reached(self._size, self._lines)
+    def _note_place(self) -> bool:
+        """Note how far the file goes. Needs the turn. False if that can't be said now."""
+        is_whole = self._error is None and not self._written.is_holding
+        return is_whole and self._place.note()
 
     def release(self, pipe: PipeReader) -> None:
         """For a pump that has ended: close its pipe."""
@@ -378,14 +361,14 @@ class LogFile:
             self._store(self._rendered(self._waiting.popleft()))
         elif count:
             self._store(b"".join([self._rendered(self._waiting.popleft()) for _ in range(count)]))
-        if count and self._cursor is not None:
-            self._reached()
+        if count and self._place.is_followed:
+            self._note_place()
 
     def _rendered(self, data: bytes) -> bytes:
         """The bytes to write for an entry that waited; it counts as written."""
         secrets = self.known()
         if not isinstance(data, _Note | _Masked | _End):
-            self._lines += 1
+            self._place.lines += 1
         match data:
             case _OwnLine():
                 line = data if secrets is None else masked(data, secrets)
@@ -407,25 +390,23 @@ class LogFile:
             self._attempt(self._reopen)
         if data and self._file is not None and self._error is None:
             self._attempt(partial(_write_all, self._file, data))
-            self._size += len(data)
+            self._place.size += len(data)
             self._last = data[-1]
 
     def _reopen(self) -> None:
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         self._parked = False
 
-    def _open(self, text: bytes, sharing: Sharing, goes_on: Cursor | None) -> None:
+    def _open(self, text: bytes, sharing: Sharing, *, goes_on: bool) -> None:
         """Raises OSError."""
-        if goes_on is None:
+        if not goes_on:
             self._create(text, sharing)
             return
         file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-        self._file, self._size = file, goes_on.size
-        os.ftruncate(file, goes_on.size)
-        last = os.pread(file, 1, max(0, goes_on.size - 1))
+        self._file, size = file, self._place.size
+        os.ftruncate(file, size)
+        last = os.pread(file, 1, max(0, size - 1))
         self._last = last[0] if last else NEWLINE
-        self._lines = self._skipped = goes_on.lines
-        self._is_replaying = True
 
     def _create(self, text: bytes, sharing: Sharing) -> None:
         file = _new_file(self.path, sharing)
