@@ -273,7 +273,7 @@ async def test_secrets_are_masked_in_what_commands_print(tmp_path: Path) -> None
 
 
 async def test_what_a_command_leaves_behind_is_ended_and_named(tmp_path: Path) -> None:
-    """Daemons of build tools, say; what ended by itself is not."""
+    """Daemons of build tools, say; what ends by itself is not, even if it does a moment later."""
 
     async def work(job: Job) -> None:
         await start(job)
@@ -284,6 +284,7 @@ async def test_what_a_command_leaves_behind_is_ended_and_named(tmp_path: Path) -
         """
         await job.exec(["sh", "-c", script])
         await job.exec(["sh", "-c", "sleep 0.01 & wait"])
+        await job.exec(["sh", "-c", "sleep 0.01 &"])
 
     output, log = await ended(tmp_path, work)
     assert output == Ok("done")

@@ -98,6 +98,10 @@ LEFTOVER_GRACE = 1.0
 """Seconds between TERM and KILL for what a command leaves behind when it exits by itself, if
 the grace period of a cancel is not shorter."""
 
+_ENDING = 0.2
+"""Seconds in which what is left when a command exits may end by itself: the first process of a
+sandbox ends a moment after the one that waited for it, and nobody has left that behind."""
+
 _TICK = 0.05
 """Seconds between two looks at a tree that is being ended: not each change in it is signalled."""
 
@@ -651,6 +655,8 @@ class Supervisor:
     def _await_end(self, request: Request, main: int) -> int:
         """The exit status of the command, once nothing of it is left."""
         status, any_left = self._await_exit(main)
+        if status is not None and any_left:
+            any_left = self._await_rest()
         if status is None or any_left or self._prctl is None:
             tree = Subtree() if self._prctl is not None else ProcessGroup(main)
             grace = request.grace
@@ -710,6 +716,19 @@ class Supervisor:
             if main in ended:
                 return ended[main], any_left
         return None, any_left
+
+    def _await_rest(self) -> bool:
+        """Whether any child is left a moment after the command has exited."""
+        deadline = time.monotonic() + _ENDING
+        poll = _poll_on(self._children.wakeup)
+        while (remaining := deadline - time.monotonic()) > 0:
+            if self._durable is not None:
+                self._durable.wait(self._children.wakeup, remaining)
+            else:
+                poll.poll(remaining * 1000)
+            if not self._children.reap()[1]:
+                return False
+        return True
 
     def _end(self, tree: Subtree | ProcessGroup, grace: float) -> dict[int, int]:
         """Ends the tree and waits until it is empty. Exit statuses of what was reaped."""
