@@ -132,7 +132,10 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 self._answer(302, {"Location": elsewhere})
             else:
                 with server.serving():
-                    self._backend()
+                    rest = self._backend()
+                # With this the client may ask for more, so the request no longer counts.
+                with suppress(OSError):  # Nobody may wait for it any more.
+                    self.wfile.write(rest)
 
         def _answer(self, status: int, headers: dict[str, str]) -> None:
             self.send_response(status)
@@ -140,7 +143,8 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.end_headers()
 
-        def _backend(self) -> None:
+        def _backend(self) -> bytes:
+            """Answer, but for the last bytes."""
             body = self._body()
             # What comes before only lists the refs.
             is_fetch = b"command=fetch" in body or b"want " in body
@@ -167,12 +171,12 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             for name, value in {**headers, "Content-Length": str(len(content))}.items():
                 self.send_header(name, value)
             self.end_headers()
-            first = server.beginning(content) if is_fetch else len(content)
-            with suppress(OSError):  # Nobody may wait for it any more.
+            first = min(server.beginning(content) if is_fetch else len(content), len(content) - 1)
+            with suppress(OSError):
                 self.wfile.write(content[:first])
-                if first < len(content):
+                if is_fetch and server.sends_some:
                     server.wait_here()
-                self.wfile.write(content[first:])
+            return content[first:]
 
         def _body(self) -> bytes:
             if self.headers.get("Transfer-Encoding") != "chunked":
