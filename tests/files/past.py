@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pycurrent.files import FileStore
 from pycurrent.files.collecting import sweeping
 from pycurrent.store import (
+    Annotation,
     Database,
     HeldText,
     JobEnd,
@@ -18,8 +19,11 @@ from pycurrent.store import (
     TestCounts,
     TestResult,
     UseRecord,
+    add_annotations,
     labels_text,
 )
+from pycurrent.store.coverage_writer import add_coverage
+from pycurrent.store.covered_lines import CoveredLines, FileLines
 from pycurrent.store.gc import GcMode, GcReport, collect_garbage
 from pycurrent.store.keep import Keep, Part, Retention
 from pycurrent.store.sweep import Progress
@@ -50,9 +54,13 @@ class Past:
         labels: Mapping[str, str] | None = None,
         saves: Iterable[str] = (),
         tests: int = 0,
+        remarks: int = 0,
+        covered: int = 0,
         held: bool = False,
     ) -> str:
-        """A job that ended so many days `ago`; None: it has not ended. It `saves` these texts."""
+        """A job that ended so many days `ago`; None: it has not ended. It `saves` these texts, and
+        reports so many failed tests, annotations and covered lines.
+        """
         when = NOW - ago * DAY
         job_id = self.state.new_job_id(op, when)
         build = self._builds.setdefault((op, key), 0)
@@ -71,6 +79,12 @@ class Past:
         self.database.commit()
         if tests:
             self._report(job_id, tests, when)
+        if remarks:
+            add_annotations(self.state.database, job_id, [Annotation("a.py", 1, "bad")] * remarks)
+        if covered:
+            lines = CoveredLines()
+            lines.add("a.py", FileLines(*[((2 << covered) - 2).to_bytes(8, "little")] * 2))
+            add_coverage(self.state.database, job_id, lines, when)
         if end is not None:
             outcome = "1" if end.has_result else None
             self.database.finish_job(job_id, end, finished=when, outcome=outcome)
@@ -130,7 +144,12 @@ class Past:
             there.add(Part.LOG)
         if saved and all(self.store.has(one.digest, one.size) for one in saved):
             there.add(Part.FILES)
-        if self.database.tests.of_job(job_id):
+        reported = (
+            self.database.tests.of_job(job_id),
+            self.database.annotations.of_job(job_id),
+            self.database.coverage.files_of_job(job_id),
+        )
+        if any(reported):
             there.add(Part.TESTS)
         return there - gone
 

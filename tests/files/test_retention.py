@@ -42,6 +42,19 @@ def test_all_parts_of_a_job_go_and_its_record_stays(past: Past) -> None:
     assert report.parts[Part.LOG].bytes == 7
 
 
+@pytest.mark.parametrize("report", [{"remarks": 3}, {"covered": 5}])
+def test_all_reports_go_as_tests_do(past: Past, report: dict[str, int]) -> None:
+    """Also where a job has run no tests. The figures of its coverage stay, for those that follow."""
+    job = past.job(**report)
+    past.collect(keep(of="tests", days=90))
+    assert past.parts(job) == {Part.LOG}
+    assert [one.part for one in past.database.removed(job)] == [Part.TESTS]
+    found = past.database.coverage.of_job(job)
+    assert (0 if found is None else found.coverage.covered) == report.get("covered", 0)
+    again = past.collect(keep(of="tests", days=90))
+    assert Part.TESTS not in again.parts
+
+
 def test_without_rules_nothing_goes(past: Past) -> None:
     """However old it is."""
     job = past.job(ago=5000, saves=["x"], tests=1)

@@ -109,7 +109,11 @@ class CoveredLines:
 
     @classmethod
     def of_bytes(cls, data: bytes) -> "CoveredLines":
-        """Read what `bytes` gives. Raises `ValueError` if it is damaged."""
+        """Read what `bytes` gives; nothing, where that was removed. Raises `ValueError` if it is
+        damaged.
+        """
+        if not data:
+            return cls()
         try:
             return cls(_decoder.decode(zlib.decompress(data)))
         except (zlib.error, msgspec.MsgspecError, TypeError) as error:

@@ -866,11 +866,13 @@ INSERT OR IGNORE INTO gone_file (seq) VALUES (?);
 
 -- name: ended_jobs
 -- The jobs that have ended, the last one first, from a place on: with the parts that are removed, the
--- size of a log in the row, and whether it has files, and tests.
+-- size of a log in the row, and whether it has files, and reports.
 SELECT seq, job_id, op, key_digest, ended = 'ok', coalesce(finished, started, created),
        (SELECT group_concat(part) FROM removed WHERE removed.job = job.seq), length(log),
        EXISTS (SELECT 1 FROM saved WHERE saved.job = job.job_id),
        EXISTS (SELECT 1 FROM test_report WHERE test_report.job = job.seq)
+       OR EXISTS (SELECT 1 FROM annotation WHERE annotation.job = job.seq)
+       OR EXISTS (SELECT 1 FROM coverage WHERE coverage.job = job.seq)
   FROM job
  WHERE ended IS NOT NULL
    AND coalesce(finished, started, created) <= :at
@@ -1179,6 +1181,14 @@ DELETE FROM test_message WHERE job = ? AND place BETWEEN ? AND ?;
 -- name: delete_test_cases
 -- Remove some tests of a job.
 DELETE FROM test_case WHERE job = ? AND place BETWEEN ? AND ?;
+
+-- name: forget_covered_lines
+-- Remove which lines the tests of a job have run; how many they were stays.
+UPDATE coverage SET files = zeroblob(0) WHERE job = ?;
+
+-- name: delete_annotations
+-- Remove the annotations of a job.
+DELETE FROM annotation WHERE job = ?;
 
 -- name: garbage_tests
 -- The tests that no job has run that is kept.

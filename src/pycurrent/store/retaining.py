@@ -1,4 +1,4 @@
-"""Removes logs, files and tests of jobs whose records stay, as rules of retention say.
+"""Removes logs, files and reports of jobs whose records stay, as rules of retention say.
 
 The jobs that have ended are looked at in batches, the last one first, so that a rule can count
 them. A part is first recorded as removed, then it goes, and then that is recorded: killed in
@@ -94,13 +94,13 @@ class _Ended(Struct, frozen=True):
     log_bytes: int | None
     """Of a log in its row; None: there may be a file."""
     has_files: bool
-    has_tests: bool
+    has_reports: bool
 
     @property
     def parts(self) -> list[Part]:
         """The parts that it may have."""
         gone = (self.removed or "").split(",")
-        has = {Part.LOG: True, Part.FILES: self.has_files, Part.TESTS: self.has_tests}
+        has = {Part.LOG: True, Part.FILES: self.has_files, Part.TESTS: self.has_reports}
         return [part for part in Part if has[part] and part.value not in gone]
 
 
@@ -260,6 +260,9 @@ class Retaining:
             gone = [(seq, job_id) for seq, job_id in jobs if self._remove_log(path(job_id))]
         elif part is Part.TESTS and jobs:
             remove_tests(self._run, [seq for seq, _ in jobs])
+            self._run.change(
+                ["delete_annotations", "forget_covered_lines"], [(seq,) for seq, _ in jobs]
+            )
         self._run.change(["part_is_removed"], [(seq, part.value) for seq, _ in gone])
 
     def _without_used(self, some: Sequence[_Removable]) -> list[_Removable]:
