@@ -82,8 +82,8 @@ class Past:
         if remarks:
             add_annotations(self.state.database, job_id, [Annotation("a.py", 1, "bad")] * remarks)
         if covered:
-            lines = CoveredLines()
-            lines.add("a.py", FileLines(*[((2 << covered) - 2).to_bytes(8, "little")] * 2))
+            lines, bits = CoveredLines(), ((2 << covered) - 2).to_bytes(8, "little")
+            lines.add("a.py", FileLines(bits, bits))
             add_coverage(self.state.database, job_id, lines, when)
         if end is not None:
             outcome = "1" if end.has_result else None

@@ -718,7 +718,7 @@ class Supervisor:
         return None, any_left
 
     def _await_rest(self) -> bool:
-        """Whether any child is left a moment after the command has exited."""
+        """True if any child is left a moment after the command has exited."""
         deadline = time.monotonic() + _ENDING
         poll = _poll_on(self._children.wakeup)
         while (remaining := deadline - time.monotonic()) > 0:
