@@ -270,6 +270,18 @@ async def test_an_engine_that_is_closed_ends_what_it_went_on_with(tmp_path: Path
     assert list((tmp_path / "state" / "run").glob("*/*")) == []
 
 
+@pytest.mark.parametrize("turns", [0, 4, 16])
+async def test_an_engine_that_is_closed_at_its_start_ends_them_too(
+    tmp_path: Path, turns: int
+) -> None:
+    """Whether the job was asked for, is about to go on, or has gone on."""
+    async with killed("one", tmp_path) as mark:
+        async with next_engine("one", tmp_path):
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await gone(mark)
+
+
 async def test_a_job_that_goes_on_holds_its_resource_above_the_capacity(tmp_path: Path) -> None:
     """Another one that needs it waits meanwhile."""
     pool = Pool("p", 1)

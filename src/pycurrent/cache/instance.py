@@ -103,6 +103,8 @@ CAUSES = (MachineFailed, Retried)
 
 START = 3
 """The time that the start of a run takes, in the ends of runs that had not begun."""
+_GOING_ON = 15
+"""The same of one that an earlier engine has begun, whose log is opened."""
 
 
 # Longer than our classes are, as it is one state machine: all that changes `state` is here, and
@@ -234,7 +236,9 @@ class Instance(JobOwnership):
             return int(self.state is not before)
         if run.abandoned is not None:
             return START if run.has_begun else 1
-        return START if self.state is not before else 0
+        if self.state is before:
+            return 0
+        return _GOING_ON if run.job.goes_on else START
 
     def _update(self) -> None:
         demand = self.users.latest

@@ -307,7 +307,7 @@ class Runs:
             if limits is not None:
                 await limits.start(job)
             if job.goes_on:
-                job.commands.begin()
+                await job.commands.begin()
             if isinstance(run.wanted_by, Retirement):
                 await run.wanted_by.carry_out(op_type, job, key)
                 return None, "null"

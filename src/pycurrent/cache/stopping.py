@@ -32,8 +32,8 @@ async def see_off(
     ending = [_Ending(task, job, grace) for task, job in jobs.items()]
     left: list[asyncio.Task[None]] = []
     while ending:
-        tasks = [one.task for one in ending]
-        await asyncio.wait(tasks, timeout=min(_LOOK, grace), return_when=asyncio.FIRST_COMPLETED)
+        # Not one by one: each end would have all the others looked at.
+        await asyncio.wait([one.task for one in ending], timeout=min(_LOOK, grace))
         ending = [one for one in ending if not one.task.done()]
         for one in list(ending):
             if one.is_hopeless():

@@ -79,7 +79,7 @@ class Commands:
         """True if it is noted what they have done: see `journal.py`."""
         return False
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Called before the work of a job that an earlier engine has begun."""
 
     async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:

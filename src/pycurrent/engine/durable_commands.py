@@ -26,7 +26,7 @@ from pycurrent.engine.command import Command
 from pycurrent.engine.commands import Commands
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry, Journal, parts_of
-from pycurrent.engine.left_runs import LeftRun
+from pycurrent.engine.left_runs import LeftRun, end_reached
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.machine import Blame
 from pycurrent.engine.process import Durability, Process, Processes
@@ -111,25 +111,33 @@ class DurableCommands(Commands):
         """True until all is asked for again that an earlier engine has begun."""
         return self._journal is not None and bool(self._journal.unclaimed)
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Attach this engine to what still runs of a job that goes on. Raises `NotReplayed` if
         something of it is lost.
         """
-        if self._journal is None or self._left is None:
-            return
-        for entry in self._journal.unclaimed:
-            found = self._left.reached.pop(entry, None)
+        if self._journal is not None and self._left is not None:
+            await uncancellable(self._attach_in_turn(self._journal, self._left))
+
+    async def _attach_in_turn(self, journal: Journal, left: LeftRun) -> None:
+        """One job in each turn of the loop, as a thousand may go on at once."""
+        async with self._processes.attaching:
+            self._attach(journal, left)
+            await asyncio.sleep(0)
+
+    def _attach(self, journal: Journal, left: LeftRun) -> None:
+        for entry in journal.unclaimed:
+            found, ended = left.reached.pop(entry, None), entry.ended
             if found is not None:
                 sock, locks = found
                 self._lock.adopt(locks)
                 process = self._processes.attach(sock, "a command", self._waking(entry))
                 self._reattached[entry] = process
                 self._running[process] = None
-            elif entry.ended is None:
+            elif ended is None:
                 self._give_up()
-        if any(e.ended is not None and e.ended.how != "exited" for e in self._journal.unclaimed):
-            self._give_up()
-        self._log.to_file().follow(self._journal.cursor)
+            if ended is not None and ended.how != "exited":
+                self._give_up()
+        self._log.to_file().follow(journal.cursor)
         self._look_whether_replayed()
 
     def _give_up(self) -> None:
@@ -293,6 +301,8 @@ class DurableCommands(Commands):
 
     def close(self) -> None:
         super().close()
+        if self._left is not None:
+            end_reached(self._left.reached)  # It was told to end before it went on.
         if self._journal is not None:
             self._journal.close()
 

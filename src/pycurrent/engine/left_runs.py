@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,6 +52,9 @@ def look_for_left_runs(state: StateDir, store: Database) -> list[LeftRun]:
             run = _left_run(folder, state, store)
             if run is not None:
                 found.append(run)
+    if found:
+        # Long to load: now, while nobody waits for the loop.
+        import_module("pycurrent.engine.driven_job")
     return found
 
 
@@ -74,13 +78,18 @@ def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
     return None
 
 
-def _end(journal: Journal, reached: dict[Entry, Reached]) -> None:
+def end_reached(reached: dict[Entry, Reached]) -> None:
+    """Have these commands end, soon."""
     for sock, locks in reached.values():
         with sock, suppress(OSError):
             sock.send(END)
         for lock in locks:
             os.close(lock)
     reached.clear()
+
+
+def _end(journal: Journal, reached: dict[Entry, Reached]) -> None:
+    end_reached(reached)
     journal.close()
     remove_tree(journal.folder)
 

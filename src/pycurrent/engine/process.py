@@ -127,6 +127,8 @@ class Processes:
         """Copy what the commands print."""
         self.spool_turns = asyncio.Semaphore(COPIERS)
         """Of those that copy what durable commands print."""
+        self.attaching = asyncio.Lock()
+        """Of the jobs that go on with commands of an earlier engine."""
         self._helpers: list[HelperProcess] = []
         """The last one is given commands; what the others guarded may not have ended yet."""
         self._handing_over = asyncio.Lock()
