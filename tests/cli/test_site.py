@@ -66,6 +66,7 @@ def test_a_run_is_served_until_it_ends(
     site = served_by(run)
     assert site.url.startswith("http://127.0.0.1:")
     assert json.loads(site.get("/api/v1/overview"))["counts"]["ok"] == 0
+    assert "<h1>ci</h1>" in site.get("/help")
     assert replace(site, token="").get("/healthz") == '{"status":"ok"}'
     with pytest.raises(HTTPError, match="401"):
         replace(site, token="").get("/api/v1/overview")

@@ -94,6 +94,7 @@ VIEWS = {
     "rules": View("/rules", "main form"),
     "pauses": View("/pauses", "main form"),
     "mutes": View("/mutes", "main form"),
+    "help": View("/help", "main table"),
     "retention": View("/retention", "main ol"),
     "next removal": View("/retention/next", "main table"),
     "files of a job": View("/job/{saved}/files", "main table"),

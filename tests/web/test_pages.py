@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from pycurrent.engine import Level
 from pycurrent.errors import UsageError
 from pycurrent.explain.history import HistoryEntry
 from pycurrent.store import JobEnd
-from pycurrent.term import Current, Var
+from pycurrent.term import Current, State, Var
 from pycurrent.web.extensions import AuthorLink, AuthorPage, Visit
 from pycurrent.web.pages.formatting import own_path, plain
 from pycurrent.web.pages.modules import Modules
@@ -56,6 +57,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/inputs",
         "/pauses",
         "/mutes",
+        "/help",
         "/retention",
         "/retention/next",
         "/login",
@@ -69,6 +71,17 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
             assert 'src="/static/' in script, path
         assert not re.search(r"<style|\sstyle=|\son\w+=\"|javascript:", page), path
         assert not re.findall(r'(?:src|href|action)="(?!/|#)[^"]*"', page), path
+
+
+async def test_help_says_what_the_pipeline_is_and_what_states_mean(visitor: Visitor) -> None:
+    """In the words of its author, and of each page where it leads."""
+    page = await visitor.get("/help")
+    text = text_of(page)
+    assert "One that is ok, one that has failed, one that waits" in text
+    assert f"pycurrent {version('pycurrent')}" in text
+    assert all(state.short_word in text for state in State)
+    for link in set(re.findall(r'<li><a href="([^"]+)"', page.text)):
+        assert (await visitor.get(link)).status_code == 200, link
 
 
 async def test_the_header_says_how_all_is(visitor: Visitor) -> None:

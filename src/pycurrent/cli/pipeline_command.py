@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
@@ -23,6 +24,8 @@ class Call(Struct, frozen=True):
 
     name: str
     term: Current[Any]
+    about: str = ""
+    """The words of its author about it: its docstring."""
     extras: Extras = NO_EXTRAS
     """The author's functions beside the pipeline."""
     unused: list[str] = field(default_factory=list)
@@ -92,4 +95,5 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
             if self.tell is None:
                 raise
             return self.tell(error)
-        return self.act(Call(where, term, extras, unused), options)
+        about = (isinstance(pipeline, FunctionType) and pipeline.__doc__) or ""
+        return self.act(Call(where, term, about, extras, unused), options)

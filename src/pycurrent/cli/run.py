@@ -16,6 +16,7 @@ from contextlib import (
     suppress,
 )
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -39,7 +40,7 @@ from pycurrent.engine.printing import jobs_print_to_logs
 from pycurrent.engine.threshold import Recorded
 from pycurrent.errors import UsageError
 from pycurrent.facade import Engine
-from pycurrent.term import Active, Failed, Muted, Ok, UsageFailure
+from pycurrent.term import Active, Current, Failed, Muted, Ok, UsageFailure
 from pycurrent.view import EngineView, Overview
 from pycurrent.view.formatting import plural
 
@@ -78,8 +79,13 @@ def run_pipeline(call: Call, options: RunOptions) -> int:
     began = monotonic()
     _check_no_loop()
     logs = log_command(options.state_dir)
+
+    def pipeline() -> Current[Any]:
+        return call.term
+
+    pipeline.__doc__ = call.about
     engine = Engine(
-        lambda: call.term,
+        pipeline,
         state_dir=options.state_dir,
         config=options.config(keep=call.extras.keep),
         shared=options.shared,
@@ -124,7 +130,8 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """The summary when nothing more can happen, or when a signal came before that."""
     engine.unused = call.unused
-    with prepared_site(options, call.extras.site) as site, stop_requests() as request:
+    name = Path(call.name.partition(":")[0]).stem
+    with prepared_site(options, call.extras.site, name) as site, stop_requests() as request:
 
         def faces(opened: OpenEngine) -> _Faces:
             view = EngineView(opened)

@@ -41,8 +41,9 @@ class PreparedSite(Struct, frozen=True):
 
 
 @contextmanager
-def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[PreparedSite]:
-    """Check the settings of the site and take its port, before anything runs.
+def prepared_site(options: RunOptions, site: SiteOf | None, name: str) -> Iterator[PreparedSite]:
+    """Check the settings of the site and take its port, before anything runs. Without settings of
+    the author's it has this name.
 
     Raises `UsageError` if it can't be served as asked.
     """
@@ -54,7 +55,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Prepared
     from pycurrent.web.server import Website, check_settings, hand_over, listening
     from pycurrent.web.users.owner import address_with
 
-    settings = _settings(options, site)
+    settings = _settings(options, site, name)
     check_settings(settings)
     with listening(settings) as listener:
 
@@ -73,7 +74,7 @@ def prepared_site(options: RunOptions, site: SiteOf | None) -> Iterator[Prepared
         yield PreparedSite(serve, partial(hand_over, listener))
 
 
-def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
+def _settings(options: RunOptions, site: SiteOf | None, name: str) -> WebSettings:
     """The author's settings, overridden by those of the command line."""
     from dataclasses import replace
 
@@ -81,7 +82,7 @@ def _settings(options: RunOptions, site: SiteOf | None) -> WebSettings:
     from pycurrent.web.server import with_users
     from pycurrent.web.users import Role
 
-    settings = WebSettings() if site is None else site()
+    settings = WebSettings(name=name) if site is None else site()
     access = settings.access
     anonymous = options.allow_anonymous
     settings = replace(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycurrent.engine.approvals import CommitApprovals
@@ -94,6 +94,9 @@ class OpenEngine(OpenResources):
         """The mutes that people set."""
         with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
+        # Other callables have the docstring of their class.
+        self.about = (isinstance(pipeline, FunctionType) and pipeline.__doc__) or ""
+        """The words of its author about the pipeline: the docstring of its function."""
         self.unused = [*unused, *more]
         """The names of terms that the pipeline has built and does not use: they never run."""
         self.commits.on_resumed(self.request_step)

@@ -46,6 +46,7 @@ OURS = frozenset(
         "favicon.ico",
         "files",
         "healthz",
+        "help",
         "history",
         "inputs",
         "job",

@@ -10,6 +10,7 @@ from pycurrent.service import Service
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages.approvals import add_approvals
 from pycurrent.web.pages.failures import add_failures_pages
+from pycurrent.web.pages.help import add_help_page
 from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.inputs import add_inputs_page
 from pycurrent.web.pages.job import add_job_pages
@@ -44,4 +45,5 @@ def add_pages(
     add_mutes_page(app)
     add_approvals(app)
     add_login_pages(app)
+    add_help_page(app)
     add_site_pages(app)
