@@ -18,6 +18,7 @@ from pycurrent.service import (
 )
 from pycurrent.service.jobs_feed import KEPT
 from pycurrent.term import State, Stats
+from pycurrent.view import Headline
 
 from .live import Browser, Doors, seen
 
@@ -244,7 +245,9 @@ async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:
         await page.follow_until(lambda page: page.whole is not None and page.whole.counts.ok == 1)
         doors.shut("b")
         await page.follow_until(lambda page: page.whole is not None and page.whole.jobs == 0)
-        assert page.whole == OverviewChanged(State.FAILED, "b is shut", Stats(ok=1, failed=1), 0)
+        told = Headline("door b", "b is shut", 0)
+        whole = OverviewChanged(State.FAILED, "b is shut", Stats(ok=1, failed=1), 0, (), told)
+        assert page.whole == whole
 
 
 async def test_problems_of_the_engine_are_told_when_no_step_is_taken(tmp_path: Path) -> None:

@@ -12,7 +12,15 @@ from pycurrent import Config, Current, Job, Level, Pool, Schedule, Var, builder
 from pycurrent.engine import JobState, OpenEngine
 from pycurrent.term import Activity, Failed, Ok, State, Stats
 from pycurrent.testing import Harness
-from pycurrent.view import EngineView, ForConfirmation, InQueue, StageChange, StageView, share
+from pycurrent.view import (
+    EngineView,
+    ForConfirmation,
+    Headline,
+    InQueue,
+    StageChange,
+    StageView,
+    share,
+)
 
 
 class Doors:
@@ -62,6 +70,38 @@ class Seen:
         told = [(change.stage.label, change.before, change.stage.kind) for change in self.changes]
         self.changes.clear()
         return told
+
+
+async def test_the_headline_is_what_has_failed_and_not_what_waits_for_it(tmp_path: Path) -> None:
+    """The last failure with its place, and how many more there are; nothing once all is well."""
+    doors = Doors()
+    first, second = doors.stage("a"), doors.stage("b")
+    behind = current.component("behind", lambda _: doors.stage("c"), second)
+    seen = Seen(current.all([first, second, behind]), tmp_path)
+    async with seen.harness as harness:
+        await harness.settle()
+        assert seen.view.headline() is None
+        doors.shut("a")
+        await harness.settle()
+        doors.shut("b")
+        await harness.settle()
+        told = seen.view.headline()
+        assert told is not None
+        paths = {stage.path for stage in seen.stages().values() if "b" in stage.label}
+        assert (told.message, told.more) == ("shut", 1)
+        assert told.path in paths
+        for key in ("a", "b"):
+            harness.find(f"door {key}").rebuild()
+        await harness.settle()
+        assert seen.view.headline() is None
+
+
+async def test_a_failure_without_a_stage_is_told_without_a_place(tmp_path: Path) -> None:
+    """Only the first line of it."""
+    seen = Seen(current.fail("no\nway"), tmp_path)
+    async with seen.harness as harness:
+        await harness.settle()
+        assert seen.view.headline() == Headline(None, "no", 0)
 
 
 async def test_a_job_is_followed_to_its_end(tmp_path: Path) -> None:

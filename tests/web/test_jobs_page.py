@@ -20,6 +20,7 @@ from .writers import Writers, job_of, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
+FAILED_ICON = re.compile(r"/icon-failed\.svg$")
 LEVELS = {"push": Level.DANGEROUS, "tag": Level.DANGEROUS, "test": Level.ABOVE_AVERAGE}
 
 
@@ -400,5 +401,18 @@ async def test_the_title_tells_failures_from_the_start(page: Page, site: Running
     await until(site, lambda: site.engine.stats.failed == 1)
     await page.goto(f"{site.url}/jobs", wait_until="commit")
     await expect(page).to_have_title("✗ 1 · Jobs · pycurrent")
+    await expect(page.locator("link[rel=icon]")).to_have_attribute("href", FAILED_ICON)
+    place = page.locator("[data-headline]")
+    await expect(place.get_by_role("link")).to_have_text(["write a"])
     site.service.jobs.cancel(job_of(site, "b"), by="somebody")
     await expect(page).to_have_title("✗ 2 · Jobs · pycurrent")
+    await expect(place.get_by_role("link")).to_have_text(["write b", "and 1 more"])
+
+
+async def test_the_icon_tells_of_what_is_of_most_concern(page: Page, site: RunningSite) -> None:
+    """Live: first that a person is waited for, then that something has failed."""
+    await page.goto(f"{site.url}/jobs")
+    icon = page.locator("link[rel=icon]")
+    await expect(icon).to_have_attribute("href", re.compile(r"/icon-waiting\.svg$"))
+    site.service.jobs.cancel(job_of(site, "a"), by="somebody")
+    await expect(icon).to_have_attribute("href", FAILED_ICON)

@@ -87,7 +87,7 @@ async def test_help_says_what_the_pipeline_is_and_what_states_mean(visitor: Visi
 async def test_the_header_says_how_all_is(visitor: Visitor) -> None:
     """The result with its reason, each state's number, the level and what waits for it."""
     text = text_of(await visitor.get("/history"))
-    assert "failed bad: no <script>alert(1)</script>" in text
+    assert "failed reply bad : bad: no <script>alert(1)</script> 1 failed" in text
     for count in ("1 failed", "1 waiting", "0 running", "0 blocked", "1 ok"):
         assert count in text
     assert "Confirm: dangerous · 1 waiting" in text

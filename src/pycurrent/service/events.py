@@ -18,7 +18,7 @@ from pycurrent.engine import Level, Problem
 from pycurrent.service.window import Window
 from pycurrent.term import Activity, Hold, State, Stats
 from pycurrent.term.diagram import FailedInside, Inside
-from pycurrent.view import JobView
+from pycurrent.view import Headline, JobView
 
 KEPT_BATCHES = 10_000
 KEPT_ENTRIES = 200_000
@@ -81,6 +81,8 @@ class OverviewChanged:
     """How many jobs have not ended."""
     problems: tuple[Problem, ...] = ()
     """The problems of the engine itself."""
+    headline: Headline | None = None
+    """The failure to be told of first; None if nothing has failed."""
 
 
 Event: TypeAlias = StatesChanged | StructureChanged | JobsChanged | ConfirmChanged | OverviewChanged

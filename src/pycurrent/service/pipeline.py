@@ -39,6 +39,7 @@ from pycurrent.service.throttled import Throttled
 from pycurrent.service.window import WHOLE, Window
 from pycurrent.term import Stage, Stats, status_of_output
 from pycurrent.term.diagram import Graph, GraphNode, Picture, dot_of, picture_of
+from pycurrent.view import EngineView
 
 TOLD_EVERY = 0.1
 """Seconds between two batches of states, at least."""
@@ -114,11 +115,19 @@ class PipelineFeed:
     """
 
     def __init__(
-        self, engine: OpenEngine, hub: EventHub, *, seconds: float = SLICE, few: int = FEW
+        self,
+        engine: OpenEngine,
+        hub: EventHub,
+        *,
+        stages: EngineView | None = None,
+        seconds: float = SLICE,
+        few: int = FEW,
     ) -> None:
-        """`seconds` is how long it draws without letting other things happen, and `few` how many
-        boxes fit: see `Window.fits`.
+        """`stages` is the view of the engine's stages, if there is one already, `seconds` how long
+        it draws without letting other things happen, and `few` how many boxes fit: see
+        `Window.fits`.
         """
+        self._stages = stages or EngineView(engine)
         self._few = few
         self._engine = engine
         self._hub = hub
@@ -234,7 +243,8 @@ class PipelineFeed:
         result = status_of_output(engine.output)
         jobs = engine.service(ResultCache).runs.job_count
         problems = tuple(engine.problems)
-        now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems)
+        headline = self._stages.headline()
+        now = OverviewChanged(result.state, result.failure, engine.stats, jobs, problems, headline)
         if now != self._whole:
             self._whole = now
             yield now

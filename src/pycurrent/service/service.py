@@ -102,7 +102,7 @@ class Service:
         self.started = engine.clock.now()
         self.stages = stages or EngineView(engine)
         self.events = EventHub(f"{self.started.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z")
-        self.pipeline = PipelineFeed(engine, self.events)
+        self.pipeline = PipelineFeed(engine, self.events, stages=self.stages)
         self.jobs = Jobs(engine)
         self.logs = Logs(engine.log, self.jobs.is_active)
         self.archive = Archive(engine.state.path)

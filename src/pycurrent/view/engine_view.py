@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from pycurrent.cache import Handle, Instance, ResultCache
 from pycurrent.engine import JobState, Moment, OpenEngine, Step
-from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats
+from pycurrent.term import BY_CONCERN, Activity, Failed, Stage, State, Stats, unmuted
 from pycurrent.view.models import (
     ForConfirmation,
     ForResume,
+    Headline,
     InQueue,
     JobView,
     Overview,
@@ -31,6 +32,8 @@ _QUIET = frozenset({State.OK, State.BLOCKED})
 ORDER = tuple([state for state in BY_CONCERN if state not in _QUIET])
 """The kinds of stages that are of interest, that of most interest first."""
 
+_BRIEF = 300
+"""The letters of a message in one line."""
 _SCANNED = 100
 """How many failed stages are looked at for each that is shown."""
 
@@ -137,6 +140,23 @@ class EngineView:
     def problems(self) -> int:
         """How many things are wrong with the engine itself."""
         return sum(1 for _ in self._engine.problems)
+
+    def headline(self) -> Headline | None:
+        """The last failure, also if the pipeline catches it, but nothing that is only blocked; None
+        if nothing has failed. Costs O(1).
+        """
+        self._engine.finish_step()
+        failed = self._kinds[State.FAILED]
+        if failed:
+            last = next(reversed(failed.values()))
+            why = last.stage.absent
+            message = why.message if isinstance(why, Failed) else ""
+            return Headline(self._path(last), _brief(message), len(failed) - 1)
+        match unmuted(self._engine.output):
+            case Failed(message):
+                return Headline(None, _brief(message), 0)
+            case _:
+                return None
 
     def failures(self) -> Iterator[tuple[str, Failed]]:
         """The path of each stage that has failed, and why."""
@@ -350,6 +370,10 @@ def _has_found_nothing(job: DrivenJob, stage: Stage) -> bool:
 
 def _job_id(stage: Stage) -> str | None:
     return None if stage.metadata is None else stage.metadata.job_id
+
+
+def _brief(message: str) -> str:
+    return message.partition("\n")[0][:_BRIEF]
 
 
 def share(wanted: list[int], limit: int) -> list[int]:

@@ -131,6 +131,17 @@ class StageChange(Struct, frozen=True):
     """How long its job's work took, if that has ended with this step."""
 
 
+class Headline(Struct, frozen=True):
+    """The failure to be told of first."""
+
+    path: str | None
+    """The stage that has failed last; None if the pipeline has failed without one."""
+    message: str
+    """Why, in a line."""
+    more: int
+    """How many other stages have failed."""
+
+
 class Overview(Struct, frozen=True):
     """The pipeline as a whole."""
 

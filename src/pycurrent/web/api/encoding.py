@@ -25,6 +25,7 @@ from pycurrent.service import (
     StructureChanged,
     Window,
 )
+from pycurrent.view import Headline
 from pycurrent.web.api.kept import KeptAnswers
 from pycurrent.web.api.models import JobModel, LogWindowModel, NodeStateModel
 from pycurrent.web.api.models.model import Text
@@ -114,5 +115,11 @@ def _named(event: Event) -> tuple[str, str]:
                 "counts": asdict(event.counts),
                 "jobs": event.jobs,
                 "problems": [sendable(problem.message) for problem in event.problems],
+                "headline": None if event.headline is None else _headline(event.headline),
             }
             return "overview", json.dumps(data)
+
+
+def _headline(told: Headline) -> dict[str, object]:
+    path = None if told.path is None else sendable(told.path)
+    return {"path": path, "message": sendable(told.message), "more": told.more}

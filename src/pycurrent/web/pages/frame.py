@@ -11,7 +11,8 @@ from fastapi import Request
 
 from pycurrent.engine import Level
 from pycurrent.service import Service
-from pycurrent.term import Active, Failed, Ok, unmuted
+from pycurrent.term import Stats
+from pycurrent.view import Headline
 from pycurrent.web.auth import Access, Caller
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages import state_badges
@@ -89,7 +90,8 @@ class Header:
     """How the pipeline is."""
 
     result: Badge
-    result_text: str
+    headline: Headline | None
+    """The failure to be told of first; None if nothing has failed."""
     counts: tuple[Count, ...]
     jobs: int
     problems: tuple[str, ...]
@@ -102,6 +104,8 @@ class Header:
     """The roles of the visitor, for scripts: the server decides."""
     failed: int
     """How many stages have failed, for the title of the page."""
+    icon: str
+    """The path of the icon for this state."""
     badges: dict[str, object]
     """The words and signs of states, for scripts."""
 
@@ -170,6 +174,15 @@ def _address(request: Request) -> str:
     return f"{request.url.path}?{kept}" if kept else request.url.path
 
 
+def _icon(counts: Stats) -> str:
+    """The path of an icon that tells of what is of most concern. The scripts choose likewise."""
+    if counts.failed:
+        return "icon-failed.svg"
+    if counts.waiting_for_confirmation:
+        return "icon-waiting.svg"
+    return "icon-running.svg" if counts.running else "icon.svg"
+
+
 def make_header(request: Request, access: Access, caller: Caller, service: Service) -> Header:
     overview = service.stages.overview(limit=0)
     confirmation = service.confirmation.show(limit=0)
@@ -182,14 +195,9 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         )
         for level in (None, *reversed(Level))
     ]
-    match unmuted(overview.result):
-        case Failed(message):
-            result_text = message.partition("\n")[0]
-        case Ok() | Active():
-            result_text = ""
     return Header(
         result=state_badges.of_output(overview.result),
-        result_text=result_text[:300],
+        headline=service.stages.headline(),
         counts=tuple(
             Count(state.name.lower(), badge, overview.counts.of(state))
             for state, badge in state_badges.OF_STATE.items()
@@ -202,5 +210,6 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         may_confirm=access.allows(request, caller.user, Role.ADMIN),
         roles=tuple(role.value for role in Role if access.allows(request, caller.user, role)),
         failed=overview.counts.failed,
+        icon=_icon(overview.counts),
         badges=state_badges.for_scripts(),
     )

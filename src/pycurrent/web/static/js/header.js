@@ -1,14 +1,17 @@
 // The header of each page: the result, and the number of stages in each state, kept up to date.
 
+import { element } from "./dom.js";
 import { live } from "./live.js";
 import { grouped } from "./numbers.js";
 import { SIGNS, WORDS, rankOf } from "./states.js";
 
 const title = document.title.replace(/^✗ [\d,]+ · /, "");
 
-live.on("overview", ({ result, counts, jobs, problems }) => {
+live.on("overview", ({ result, counts, jobs, problems, headline }) => {
   showCounts(counts);
+  showIcon(counts);
   showResult(result);
+  showHeadline(headline);
   showProblems(problems);
   const active = document.querySelector('[data-live="active-jobs"]');
   if (active !== null) active.textContent = jobs;
@@ -55,24 +58,45 @@ function showProblems(problems) {
   place.replaceChildren(...items);
 }
 
-function showResult({ state, failure }) {
+/** The icon tells of what is of most concern, as the server chooses it. */
+function showIcon({ failed, waiting_for_confirmation: waiting, running }) {
+  const name = failed ? "icon-failed" : waiting ? "icon-waiting" : running ? "icon-running" : "icon";
+  const link = document.querySelector('link[rel="icon"]');
+  const address = link.getAttribute("href").replace(/[^/]*$/, `${name}.svg`);
+  if (link.getAttribute("href") !== address) link.setAttribute("href", address);
+}
+
+function showResult({ state }) {
   const place = document.querySelector('[data-live="result"]');
   const badge = place?.querySelector(".badge");
   if (!badge) return;
   const rank = rankOf(state);
   const sign = SIGNS[rank];
-  const text = (failure ?? "").split("\n", 1)[0];
   if (!badge.classList.contains(`s-${sign}`)) {
     badge.className = `state badge s-${sign}`;
     const drawn = document.querySelector(`.counts svg.s-${sign}`);
     if (drawn !== null) badge.querySelector("svg").replaceWith(drawn.cloneNode(true));
     badge.querySelector("span").textContent = WORDS[rank];
   }
-  place.title = text;
-  let said = place.querySelector(".muted");
-  if (said === null && text) place.append(" ", (said = document.createElement("span")));
-  if (said !== null) {
-    said.className = "muted";
-    said.textContent = text;
+}
+
+/** The last failure, with its place. Drawn again only on a change: somebody may be about to click. */
+let told = null;
+function showHeadline(headline) {
+  const place = document.querySelector("[data-headline]");
+  const text = JSON.stringify(headline);
+  if (place === null || text === told) return;
+  told = text;
+  if (headline === null) {
+    place.replaceChildren();
+    return;
   }
+  const { path, message, more } = headline;
+  const parts = [element("span", { class: "said", title: message }, message)];
+  if (path !== null) {
+    const link = element("a", { href: `/stage?path=${encodeURIComponent(path)}` }, path);
+    parts.unshift(element("span", { class: "place" }, link, message ? ":" : ""), " ");
+  }
+  if (more) parts.push(" ", element("a", { class: "more", href: "/?state=failed" }, `and ${grouped(more)} more`));
+  place.replaceChildren(...parts);
 }
