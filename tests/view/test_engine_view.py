@@ -76,7 +76,7 @@ async def test_the_headline_is_what_has_failed_and_not_what_waits_for_it(tmp_pat
     """The last failure with its place, and how many more there are; nothing once all is well."""
     doors = Doors()
     first, second = doors.stage("a"), doors.stage("b")
-    behind = current.component("behind", lambda _: doors.stage("c"), second)
+    behind = doors.stage(second)
     seen = Seen(current.all([first, second, behind]), tmp_path)
     async with seen.harness as harness:
         await harness.settle()

@@ -80,7 +80,7 @@ async def test_the_list_of_stages_is_filtered(plain: Page, site: RunningSite) ->
 async def test_a_stage_leads_to_the_log_of_its_job(plain: Page, site: RunningSite) -> None:
     """As plain text, with the reason above it, and all of it behind a link."""
     await plain.goto(site.url)
-    await plain.get_by_role("link", name="write bad").click()
+    await plain.locator("main").get_by_role("link", name="write bad").click()
     await expect(plain.locator("h1")).to_have_text("write bad")
     failure = plain.get_by_label("Why it failed")
     await expect(failure.locator(".message")).to_have_text("<b>broken</b>")
