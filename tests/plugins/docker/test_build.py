@@ -308,12 +308,15 @@ async def test_a_pool_limits_how_many_are_built(
         for number in range(4)
     ]
     async with start(lambda: current.all(builds)) as h:
-        most = 0
+        used = built = 0
 
         def watch() -> bool:
-            nonlocal most
-            most = max(most, len(engine.processes("sleep")))
+            nonlocal used, built
+            used = max(used, pool.used)
+            built = max(built, len(engine.processes("sleep")))
             return isinstance(h.output, Ok)
 
         await h.until(watch, timeout=60)
-        assert most == 2
+        # Of two that are built at once one may not have come to its command yet.
+        assert used == 2
+        assert 1 <= built <= 2

@@ -126,10 +126,13 @@ async def test_stages_have_labels_of_their_ref(world: World, start: Start) -> No
 
     async with start(lambda: world.author.each_repository(each)) as h:
         await h.until(lambda: h.output == Ok([[sha(1), sha(3)]]), timeout=20)
-        main, change = sorted(
-            (dict(record.labels) for record in h.engine.history(op="look")),
-            key=lambda labels: labels["commit"],
-        )
+
+        def recorded() -> list[dict[str, str]]:
+            return [dict(record.labels) for record in h.engine.history(op="look")]
+
+        # The uses of the first step are recorded in the turns after it.
+        await h.until(lambda: all(recorded()))
+        main, change = sorted(recorded(), key=lambda labels: labels["commit"])
         assert main == {"repo": "octo/web", "ref": "main", "commit": sha(1)}
         assert change == {
             "repo": "octo/web",
