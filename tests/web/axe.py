@@ -7,8 +7,10 @@ from playwright.async_api import Page
 
 from ..node import require_packages
 
+# Without a look at style sheets of its own, which the pages' security policy refuses at times.
 _RUN = """async () => {
-    const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+    const options = { resultTypes: ["violations"], preload: false };
+    const { violations } = await axe.run(document, options);
     return violations.flatMap(({ id, nodes }) => nodes.map((node) =>
         `${id}: ${node.target.join(" ")}: ${node.failureSummary} ${node.html.slice(0, 200)}`));
 }"""
