@@ -47,5 +47,5 @@ def _figures() -> Iterator[Figure]:
 
 
 BENCHMARKS = (
-    Benchmark("make-like", make_like, tuple(_figures()), sizes=(FILES,), runs={FILES: 5}),
+    Benchmark("make-like", make_like, tuple(_figures()), sizes=(FILES,), runs={FILES: 20}),
 )

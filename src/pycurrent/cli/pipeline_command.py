@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from types import FunctionType
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
@@ -14,7 +13,7 @@ from msgspec import Struct, field
 from pycurrent.cli.load import NO_EXTRAS, Extras, Pipeline, WrongPipeline, build, load
 from pycurrent.cli.plain import Plain, may_be_plain, read_plainly, target_in
 from pycurrent.errors import UsageError
-from pycurrent.term import Current
+from pycurrent.term import Current, docstring_of
 
 O = TypeVar("O", bound=Struct)  # noqa: E741
 
@@ -25,7 +24,7 @@ class Call(Struct, frozen=True):
     name: str
     term: Current[Any]
     about: str = ""
-    """The words of its author about it: its docstring."""
+    """See `docstring_of`."""
     extras: Extras = NO_EXTRAS
     """The author's functions beside the pipeline."""
     unused: list[str] = field(default_factory=list)
@@ -95,5 +94,4 @@ class PipelineCommand(Struct, Generic[O], frozen=True):
             if self.tell is None:
                 raise
             return self.tell(error)
-        about = (isinstance(pipeline, FunctionType) and pipeline.__doc__) or ""
-        return self.act(Call(where, term, about, extras, unused), options)
+        return self.act(Call(where, term, docstring_of(pipeline), extras, unused), options)

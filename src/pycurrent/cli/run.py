@@ -130,7 +130,7 @@ def earned(overview: Overview, *, recorded: bool) -> Exit:
 async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Overview | _Stopped:
     """The summary when nothing more can happen, or when a signal came before that."""
     engine.unused = call.unused
-    name = Path(call.name.partition(":")[0]).stem
+    name = Path(call.name).stem  # without the name of a function, too
     with prepared_site(options, call.extras.site, name) as site, stop_requests() as request:
 
         def faces(opened: OpenEngine) -> _Faces:

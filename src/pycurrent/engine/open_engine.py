@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
-from types import FunctionType, MappingProxyType
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pycurrent.engine.approvals import CommitApprovals
@@ -30,7 +30,7 @@ from pycurrent.engine.services import EngineServices
 from pycurrent.engine.stage_overrides import StageOverrides
 from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step
 from pycurrent.engine.steps import Steps
-from pycurrent.term import Current, Output, Stats, build_pipeline, is_failure, told
+from pycurrent.term import Current, Output, Stats, build_pipeline, docstring_of, is_failure, told
 
 if TYPE_CHECKING:
     from pycurrent.term.diagram import Graph
@@ -94,9 +94,7 @@ class OpenEngine(OpenResources):
         """The mutes that people set."""
         with paused_collector(stays=True):
             self.pipeline, more = build_pipeline(pipeline)
-        # Other callables have the docstring of their class.
-        self.about = (isinstance(pipeline, FunctionType) and pipeline.__doc__) or ""
-        """The words of its author about the pipeline: the docstring of its function."""
+        self.about = docstring_of(pipeline)
         self.unused = [*unused, *more]
         """The names of terms that the pipeline has built and does not use: they never run."""
         self.commits.on_resumed(self.request_step)

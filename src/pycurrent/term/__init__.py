@@ -22,7 +22,13 @@ from pycurrent.term.current import (
     seq,
 )
 from pycurrent.term.doubts import Doubts
-from pycurrent.term.evaluate import OfflineRuntime, build_pipeline, evaluate, is_failure
+from pycurrent.term.evaluate import (
+    OfflineRuntime,
+    build_pipeline,
+    docstring_of,
+    evaluate,
+    is_failure,
+)
 from pycurrent.term.failed_stages import FailedStage, FailedStages, failed_stages
 from pycurrent.term.fitting import known_as
 from pycurrent.term.given import (
@@ -176,6 +182,7 @@ __all__ = [
     "constant",
     "context",
     "describe_exception",
+    "docstring_of",
     "evaluate",
     "fail",
     "failed_by",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 from pycurrent.term.current import Current, fail
@@ -59,6 +60,12 @@ def build_pipeline(pipeline: Callable[[], Current[Any]]) -> tuple[Current[Any], 
         failure = failed_by(error)
         details = "" if failure.traceback is None else f"\n{failure.traceback}"
         return fail(f"{failure.message}{details}"), []
+
+
+def docstring_of(pipeline: Callable[..., Current[Any]]) -> str:
+    """The words of its author about a pipeline: the docstring of its function, if it has one."""
+    # Other callables have that of their class.
+    return (isinstance(pipeline, FunctionType) and pipeline.__doc__) or ""
 
 
 def is_failure(current: Current[Any]) -> bool:
