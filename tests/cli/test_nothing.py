@@ -21,6 +21,8 @@ EMPTY = {
     "jobs": "no job is waiting or running",
     "stages": "the pipeline needs no stage",
     "failures": "nothing has failed",
+    "changes": "nothing has changed",
+    "changes --input nope": "no change matches",
     "coverage": "no job has reported coverage",
     "coverage --op nope": "no job with coverage matches",
     "tests": "no job has reported tests",
@@ -77,6 +79,7 @@ MISSING = {
     "verify nope": "'nope' is neither a stage that uses an operation",
     "set nope 3": "the pipeline uses no input 'nope'",
     "trigger nope": "the pipeline uses no trigger 'nope'",
+    "changes 7": "no change has the number 7",
     "wait --label repo=web --timeout 0s": "no stage has repo=web",
     "approve 2026-11-27/000000-frob-0a1b2c": "does not exist",
 }

@@ -130,6 +130,7 @@ COMMANDS = {
         "why",
         "explain",
         "failures",
+        "changes",
         "files",
         "tests",
         "coverage",

@@ -455,6 +455,8 @@ async def status(visitor_role: Role, site: Site, request: str) -> int:
 MAY = {
     "GET /jobs": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
     "GET /api/v1/overview": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
+    "GET /changes": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
+    "GET /audit": {Role.ADMIN},
     "GET /retention": {Role.VIEWER, Role.BUILDER, Role.ADMIN},
     "GET /retention/next": {Role.BUILDER, Role.ADMIN},
     "GET /metrics": {Role.MONITOR, Role.ADMIN},

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from pycurrent.explain.feed import ChangeStory, FeedEntry
 from pycurrent.explain.health import StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.history import Records
 from pycurrent.store import (
+    ChangeFilters,
     CoverageTables,
     FailureFilters,
     FailureGroup,
@@ -63,6 +65,14 @@ class Archive:
     async def operations(self) -> list[str]:
         """The ids of the operations that have results, sorted."""
         return await self.read(lambda records: records.operations())
+
+    async def changes(self, filters: ChangeFilters, *, limit: int) -> list[FeedEntry]:
+        """The changes from outside: see `Records.changes`."""
+        return await self.read(lambda records: records.changes(filters, limit=limit))
+
+    async def change(self, number: int, *, limit: int) -> ChangeStory | None:
+        """A change and its jobs: see `Records.change`."""
+        return await self.read(lambda records: records.change(number, limit=limit))
 
     async def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures by their causes: see `Records.failures`."""

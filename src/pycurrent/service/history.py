@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pycurrent.engine import MuteKind
 from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
+from pycurrent.explain.feed import ChangeStory, FeedEntry, feed, story
 from pycurrent.explain.health import StageHealth, health_of
 from pycurrent.explain.history import HistoryEntry, HistoryPage, page_of, recorded_job
 from pycurrent.explain.why import (
@@ -32,6 +33,7 @@ from pycurrent.store import (
     AuditFilters,
     AuditRecord,
     Chain,
+    ChangeFilters,
     CoverageTables,
     DatabaseReader,
     FailureFilters,
@@ -178,6 +180,14 @@ class Records:
     def followed(self, change: int) -> Followed:
         """A change by its number, and the jobs that follow from it."""
         return followed(self._database, change)
+
+    def changes(self, filters: ChangeFilters, *, limit: int) -> list[FeedEntry]:
+        """The changes from outside that pass the filters, the newest first; at most `limit`."""
+        return list(feed(self._database, filters, limit=limit))
+
+    def change(self, number: int, *, limit: int) -> ChangeStory | None:
+        """A change by its number, with at most `limit` of its jobs; None if there is none."""
+        return story(self._database, number, limit=limit)
 
     def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures, those with one kind and one cause together, the newest first."""

@@ -2,6 +2,7 @@
 
 from pycurrent.engine.pinnable import Pin, RecordedValue
 from pycurrent.engine.pins import NoSuchStage, NotPinned
+from pycurrent.explain.feed import MOST_COUNTED, ChangeStory, FeedEntry
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
 from pycurrent.explain.reasons import Failing
@@ -58,6 +59,7 @@ from pycurrent.service.service import FoundStage, Health, Service
 from pycurrent.service.window import WHOLE, Window
 
 __all__ = [
+    "MOST_COUNTED",
     "WHOLE",
     "Action",
     "ActivePage",
@@ -65,6 +67,7 @@ __all__ = [
     "Archive",
     "BadPattern",
     "Batch",
+    "ChangeStory",
     "ConfirmChanged",
     "Confirmation",
     "ConfirmationLevel",
@@ -73,6 +76,7 @@ __all__ = [
     "EventHub",
     "EventId",
     "Failing",
+    "FeedEntry",
     "FilesRemoved",
     "Flip",
     "FoundStage",

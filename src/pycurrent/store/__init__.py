@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         add_annotations,
     )
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
+    from pycurrent.store.change_filter import ChangeFilters
     from pycurrent.store.changes import ChangeKind, ChangeRecord, InputRecord, InputValue
     from pycurrent.store.coverage import (
         Coverage,
@@ -92,6 +93,7 @@ else:
                 "add_annotations",
             ],
             "pycurrent.store.audit": ["AuditFilters", "AuditRecord", "Chain"],
+            "pycurrent.store.change_filter": ["ChangeFilters"],
             "pycurrent.store.changes": ["ChangeKind", "ChangeRecord", "InputRecord", "InputValue"],
             "pycurrent.store.coverage": [
                 "Coverage",
@@ -147,6 +149,7 @@ __all__ = [
     "BadJobId",
     "BuildRecord",
     "Chain",
+    "ChangeFilters",
     "ChangeKind",
     "ChangeRecord",
     "Coverage",

@@ -19,7 +19,10 @@ _COLUMNS = {
 
 CHANGE_CONDITIONS = {
     "kind": "change.kind = :kind",
+    "input": "change.input = (SELECT id FROM input WHERE name = :input)",
+    "by": "by = :by",
     "since": "at >= :since",
+    "until": "at < :until",
     "before": "change.id < :before",
 }
 """The conditions of the filters of changes."""

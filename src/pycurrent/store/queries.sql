@@ -619,6 +619,13 @@ SELECT {columns}
  ORDER BY seq DESC
  LIMIT ?;
 
+-- name: count_jobs_of_change
+-- How many jobs follow from a change, up to a number.
+SELECT count(*)
+  FROM (SELECT 1 FROM change_set JOIN job ON job.changes = change_set."set"
+         WHERE change_set.change = ?
+         LIMIT ?);
+
 -- name: runs_by_change
 -- The jobs that were created from a time on, counted by the changes that they follow from.
 SELECT change.id, at, change.kind, input.name, old, new, by, summary, details, count(*) AS runs

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pycurrent.store.errors import StoreError, damaged, from_sqlite
 from pycurrent.store.overrides import OverrideRecord
-from pycurrent.store.queries import AUDIT_CONDITIONS, CHANGE_CONDITIONS, load_queries
+from pycurrent.store.queries import AUDIT_CONDITIONS, load_queries
 from pycurrent.store.records import (
     COLUMNS,
     BuildRecord,
@@ -33,7 +33,8 @@ from pycurrent.store.uses import UseRecord
 if TYPE_CHECKING:
     from pycurrent.store.annotations import AnnotationTable
     from pycurrent.store.audit import AuditFilters, AuditRecord, Chain
-    from pycurrent.store.changes import ChangeKind, ChangeRecord, InputValue
+    from pycurrent.store.change_filter import ChangeFilters
+    from pycurrent.store.changes import ChangeRecord, InputValue
     from pycurrent.store.coverage_tables import CoverageTables
     from pycurrent.store.failure_tables import FailureTables
     from pycurrent.store.firings import FiringRecord
@@ -274,27 +275,13 @@ class DatabaseReader:
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
 
-    def changes(
-        self,
-        *,
-        kind: ChangeKind | None = None,
-        since: datetime | None = None,
-        before: int | None = None,
-        limit: int = 100,
-    ) -> list[ChangeRecord]:
-        """The changes from outside, the newest first; at most `limit`.
+    def changes(self, *, limit: int = 100, **filters: Unpack[ChangeFilters]) -> list[ChangeRecord]:
+        """The changes from outside that pass the filters, the newest first; at most `limit`."""
+        from pycurrent.store.change_filter import conditions
 
-        `since` is aware; `before` is the `id` of the last one of a page, to get the next page.
-        """
         self._catch_up()
-        filters = {
-            "kind": None if kind is None else kind.value,
-            "since": None if since is None else time_text(since),
-            "before": before,
-        }
-        given = {name: value for name, value in filters.items() if value is not None}
-        conditions = " AND ".join(CHANGE_CONDITIONS[name] for name in given) or "TRUE"
-        query = self._queries["changes"].replace("{conditions}", conditions)
+        passing, given = conditions(filters)
+        query = self._queries["changes"].replace("{conditions}", passing)
         return self._changes_in(self._run(query, {**given, "limit": limit}))
 
     def changes_of_job(self, job_id: str) -> list[ChangeRecord]:
@@ -307,6 +294,11 @@ class DatabaseReader:
         self._catch_up()
         rows = self._read("jobs_of_change", (change, limit))
         return [self._record(row, JobRecord) for row in rows]
+
+    def count_jobs_of_change(self, change: int, *, most: int) -> int:
+        """How many jobs follow from a change, counted up to `most`."""
+        self._catch_up()
+        return int(self._read("count_jobs_of_change", (change, most))[0][0])
 
     def change(self, number: int) -> ChangeRecord | None:
         """One change; None if there is none with this number."""

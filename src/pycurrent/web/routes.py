@@ -37,8 +37,10 @@ OURS = frozenset(
     {
         "api",
         "approvals",
+        "audit",
         "badge",
         "badge.svg",
+        "changes",
         "confirm",
         "content",
         "docs",

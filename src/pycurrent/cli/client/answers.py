@@ -337,6 +337,29 @@ class FailuresAnswer(TypedDict):
     groups: list[dict[str, Any]]
 
 
+class ChangeAnswer(TypedDict):
+    id: int
+    at: str
+    kind: str
+    input: str | None
+    old: str | None
+    new: str | None
+    by: str | None
+    summary: str
+    parts: list[str]
+    jobs: int
+
+
+class ChangesAnswer(TypedDict):
+    changes: list[ChangeAnswer]
+    next: int | None
+
+
+class FollowedAnswer(TypedDict):
+    change: ChangeAnswer
+    jobs: list[EntryAnswer]
+
+
 class AppliedAnswer(TypedDict):
     looked_at: int
     changed: int

@@ -65,6 +65,11 @@ _COMMANDS = {
         "List the failures, those with one cause together: kind, fingerprint, how many, since when,"
         " the newest job.",
     ),
+    "changes": (
+        "changes:changes",
+        "List what has changed outside, the newest first, and how many jobs follow from it; or the"
+        " jobs that follow from one change.",
+    ),
     "tests": (
         "tests:list_tests",
         "List the jobs that have reported tests, or the tests of one job, or those of all jobs that"

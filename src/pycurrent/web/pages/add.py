@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from pycurrent.service import Service
 from pycurrent.web.extensions import AuthorEntry
 from pycurrent.web.pages.approvals import add_approvals
+from pycurrent.web.pages.audit import add_audit_page
+from pycurrent.web.pages.changes import add_changes_pages
 from pycurrent.web.pages.failures import add_failures_pages
 from pycurrent.web.pages.help import add_help_page
 from pycurrent.web.pages.history import add_history_pages
@@ -39,6 +41,8 @@ def add_pages(
     add_history_pages(app)
     add_retention_pages(app)
     add_failures_pages(app)
+    add_changes_pages(app)
+    add_audit_page(app)
     add_rules_pages(app)
     add_inputs_page(app)
     add_pauses_page(app)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from types import MappingProxyType
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -15,21 +13,13 @@ from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing
 from pycurrent.web.pages.history import MOST_REBUILT, rebuilt_note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.times import TIMES, since_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
 MOST_GROUPS = 100
 
 _KINDS = ("real", "infra", "timeout")
-_TIMES = MappingProxyType(
-    {
-        "1h": ("hour", timedelta(hours=1)),
-        "1d": ("day", timedelta(days=1)),
-        "7d": ("7 days", timedelta(days=7)),
-        "30d": ("30 days", timedelta(days=30)),
-    }
-)
-"""The times that the page offers, by what the address calls them."""
 
 
 def add_failures_pages(app: FastAPI) -> None:
@@ -50,16 +40,16 @@ def filters_of(query: Mapping[str, str]) -> FailureFilters:
 
 async def _failures(request: Request, service: ServiceOf) -> Response:
     filters = filters_of(request.query_params)
-    since = request.query_params.get("since", "")
-    if since in _TIMES:
-        filters["since"] = service.engine.clock.now() - _TIMES[since][1]
+    named = request.query_params.get("since", "")
+    if (since := since_of(named, service.engine.clock)) is not None:
+        filters["since"] = since
     pages = pages_of(request)
     return pages.render(
         request,
         "failures.html",
         wanted=filters,
         kinds=_KINDS,
-        times=[(name, word, name == since) for name, (word, _) in _TIMES.items()],
+        times=[(name, word, name == named) for name, word in TIMES.items()],
         groups=await service.archive.failures(filters, limit=MOST_GROUPS),
         most=MOST_GROUPS,
         may_rebuild=pages.may(request, Role.BUILDER),
