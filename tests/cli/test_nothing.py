@@ -22,6 +22,7 @@ EMPTY = {
     "stages": "the pipeline needs no stage",
     "failures": "nothing has failed",
     "changes": "nothing has changed",
+    "pools": "no job has used a pool",
     "changes --input nope": "no change matches",
     "coverage": "no job has reported coverage",
     "coverage --op nope": "no job with coverage matches",

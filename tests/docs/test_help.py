@@ -37,7 +37,7 @@ OURS = {
     "LogRule": "as_record of_record",
     "Monitor": "given_instead watching",
     "Operation": "labels_of started_with",
-    "Pool": "draw give_back has_room places queue_length share_of",
+    "Pool": "draw give_back has_room in_queue places queue_length share_of",
     "Primitive": "remedy",
     "Publisher": "labels_of started_with",
     "Retry": "attempts tries_anew",

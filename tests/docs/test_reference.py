@@ -150,6 +150,7 @@ COMMANDS = {
         "approve-commit",
         "withdraw-commit",
         "pauses",
+        "pools",
         "mutes",
         "mute",
         "unmute",

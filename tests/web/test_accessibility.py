@@ -98,6 +98,7 @@ VIEWS = {
     "change": View("/changes/1", "main h1"),
     "audit": View("/audit", "main form"),
     "rules": View("/rules", "main form"),
+    "pools": View("/pools", "main h1"),
     "pauses": View("/pauses", "main form"),
     "mutes": View("/mutes", "main form"),
     "help": View("/help", "main table"),

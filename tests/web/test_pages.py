@@ -58,6 +58,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/audit",
         "/rules",
         "/inputs",
+        "/pools",
         "/pauses",
         "/mutes",
         "/help",

@@ -202,6 +202,8 @@ class FolderTurns:
                         waiting.enter_context(job.waiting_for(turn.told))
                     await held.enter_async_context(turn.pool.acquire(job))
                 turn.holder = job.id
+                now = job.host.clock.now()
+                held.enter_context(job.host.waits.visiting(turn.pool, job.id, now))
                 yield
         finally:
             if not turn.pool.used and not turn.pool.queue_length:

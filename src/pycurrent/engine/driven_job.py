@@ -467,6 +467,7 @@ class DrivenJob(JobTrust, Tickets):
                     pool.acquire(self, priority) if isinstance(pool, Pool) else pool.acquire(self)
                 )
                 resource = await held.enter_async_context(acquired)
+            held.enter_context(self.host.waits.visiting(pool, self.id, self.host.clock.now()))
             yield resource
 
     @property

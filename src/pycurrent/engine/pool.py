@@ -6,7 +6,7 @@ import asyncio
 import math
 from abc import ABC, abstractmethod
 from bisect import bisect_left, insort
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 from itertools import count
@@ -204,7 +204,11 @@ class Pool:
         With `share_by` those of one priority stand in the order in which they are served while
         nothing is given back, whether or not their values hold their quota.
         """
-        return [place.job for rank in self._ranks for place in self._lines[rank]]
+        return list(self.in_queue())
+
+    def in_queue(self) -> Iterator[Waiter]:
+        """The jobs in the queue, as `waiting` has them, without a list of all."""
+        return (place.job for rank in self._ranks for place in self._lines[rank])
 
     @property
     def queue_length(self) -> int:

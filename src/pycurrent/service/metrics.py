@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from pycurrent.cache import ResultCache
@@ -111,6 +112,21 @@ class Metrics:
         time since then.
         """
         self._worked.append(told)
+
+    def ready_since(self, job_id: str) -> datetime | None:
+        """When a job could have started, if there had been a resource; None if it has no need to
+        wait for one.
+        """
+        ready = self._ready.get(job_id)
+        if ready is None:
+            return None
+        clock = self._engine.clock
+        return clock.now() - timedelta(seconds=clock.monotonic() - ready)
+
+    @property
+    def pools(self) -> Mapping[str, AnyPool]:
+        """The pools that jobs have used, by their labels."""
+        return self._pools
 
     def read(self) -> MetricsReading:
         """How the engine is now. Takes as long for many jobs and stages as for few."""

@@ -29,6 +29,7 @@ from pycurrent.service.latest_files import LatestFile, latest_below, latest_of
 from pycurrent.service.logs import Logs
 from pycurrent.service.metrics import Metrics, MetricsReading
 from pycurrent.service.pipeline import PipelineFeed
+from pycurrent.service.pools import Pools
 from pycurrent.service.rules import Rules
 from pycurrent.service.untrusted_commits import UntrustedCommits
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
@@ -118,6 +119,7 @@ class Service:
         self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
+        self.pools = Pools(engine, self.metrics)
         self._jobs_feed = JobsFeed(engine, self.events)
 
     def state_dir(self) -> Path:

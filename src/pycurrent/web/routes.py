@@ -59,6 +59,7 @@ OURS = frozenset(
         "mutes",
         "page",
         "pauses",
+        "pools",
         "readyz",
         "robots.txt",
         "retention",

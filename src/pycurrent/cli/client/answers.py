@@ -360,6 +360,41 @@ class FollowedAnswer(TypedDict):
     jobs: list[EntryAnswer]
 
 
+class HolderAnswer(TypedDict):
+    job: str
+    description: str
+    since: str
+
+
+class QueuedAnswer(TypedDict):
+    job: str
+    description: str
+    place: int
+    since: str | None
+    expected: float | None
+
+
+class AtWorkAnswer(TypedDict):
+    job: str
+    description: str
+    waits: list[str]
+
+
+class PoolAnswer(TypedDict):
+    label: str
+    capacity: int | None
+    used: int | None
+    queue: int
+    holding: int
+    holders: list[HolderAnswer]
+    waiting: list[QueuedAnswer]
+
+
+class PoolsAnswer(TypedDict):
+    pools: list[PoolAnswer]
+    at_work: list[AtWorkAnswer]
+
+
 class AppliedAnswer(TypedDict):
     looked_at: int
     changed: int

@@ -131,6 +131,10 @@ _COMMANDS = {
         "inputs:set_input",
         "Set an input of the pipeline. The value holds, over restarts, until it is set again.",
     ),
+    "pools": (
+        "pools:pools",
+        "List the pools: which jobs hold their resources, for how long, and which ones wait.",
+    ),
     "pauses": ("pauses:pauses", "List what is paused: by whom, until when, and why."),
     "pause": (
         "pauses:pause",

@@ -22,6 +22,7 @@ from pycurrent.web.pages.mutes import add_mutes_page
 from pycurrent.web.pages.pages import PAGES, Pages
 from pycurrent.web.pages.pauses import add_pauses_page
 from pycurrent.web.pages.pipeline import add_pipeline_page
+from pycurrent.web.pages.pools import add_pools_page
 from pycurrent.web.pages.retention import add_retention_pages
 from pycurrent.web.pages.rules import add_rules_pages
 from pycurrent.web.pages.site import add_site_pages
@@ -45,6 +46,7 @@ def add_pages(
     add_audit_page(app)
     add_rules_pages(app)
     add_inputs_page(app)
+    add_pools_page(app)
     add_pauses_page(app)
     add_mutes_page(app)
     add_approvals(app)
