@@ -92,6 +92,7 @@ VIEWS = {
     "job": View("/job/{colourful}", ".log-scroll .log-text"),
     "failed job": View("/job/{reply_bad}", ".log-scroll .log-text"),
     "stage": View("/stage?path=reply%20bad", "main table"),
+    "item": View("/items?path=bad%20z", "main table"),
     "history": View("/history", "main table"),
     "causes of failures": View("/failures", "main table"),
     "changes": View("/changes", "main table"),

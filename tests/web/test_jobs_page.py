@@ -106,6 +106,7 @@ async def test_the_jobs_of_a_label_come_and_go(tabs: Tabs, tmp_path: Path) -> No
         plain = await tabs.open(javascript=False)
         await plain.goto(f"{site.url}/jobs")
         await row(plain, "c").get_by_role("link", name="team=blue").click()
+        await plain.locator("main").get_by_role("link", name="Jobs", exact=True).click()
         assert await texts(plain, "tr[data-job] th > a") == ["write c"]
         await row(plain, "c").get_by_role("button", name="Cancel").click()
         await plain.goto(f"{site.url}/jobs?path=*c")

@@ -13,6 +13,17 @@ def stage_url(path: str) -> str:
     return f"/stage?{urlencode({'path': path}, errors='replace', quote_via=quote)}"
 
 
+def item_url(path: str) -> str:
+    """The page of all stages below a path, on its site."""
+    return f"/items?{urlencode({'path': path}, errors='replace', quote_via=quote)}"
+
+
+def label_url(name: str, value: str) -> str:
+    """The page of all stages with a value of a label, on its site."""
+    query = {"label": name, "value": value}
+    return f"/items?{urlencode(query, errors='replace', quote_via=quote)}"
+
+
 def job_url(job_id: str, *, line: int | None = None) -> str:
     """The page of a job, on its site; at a line of its log, from 1."""
     return f"/job/{quote(job_id, safe='/')}{'' if line is None else f'#L{line}'}"

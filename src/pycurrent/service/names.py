@@ -24,7 +24,9 @@ from pycurrent.service.events import (
     StatesChanged,
     StructureChanged,
 )
+from pycurrent.service.found_stage import FoundStage
 from pycurrent.service.history import Records
+from pycurrent.service.items import Below, Item, ItemStages, Labelled
 from pycurrent.service.job_selection import JobSelection
 from pycurrent.service.jobs import (
     Action,
@@ -55,7 +57,7 @@ from pycurrent.service.rules import (
     rules_from_csv,
     rules_to_csv,
 )
-from pycurrent.service.service import FoundStage, Health, Service
+from pycurrent.service.service import Health, Service
 from pycurrent.service.window import WHOLE, Window
 
 __all__ = [
@@ -67,6 +69,7 @@ __all__ = [
     "Archive",
     "BadPattern",
     "Batch",
+    "Below",
     "ChangeStory",
     "ConfirmChanged",
     "Confirmation",
@@ -84,12 +87,15 @@ __all__ = [
     "HealthState",
     "HistoryEntry",
     "HistoryPage",
+    "Item",
+    "ItemStages",
     "JobDetail",
     "JobSelection",
     "Jobs",
     "JobsChanged",
     "Kept",
     "KeptFiles",
+    "Labelled",
     "LatestFile",
     "LogEnd",
     "LogLine",

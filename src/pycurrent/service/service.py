@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from msgspec import Struct
 
 from pycurrent.cache import Inputs, Triggers
 from pycurrent.engine import OpenEngine, Problem
@@ -21,6 +19,8 @@ from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.events import EventHub
+from pycurrent.service.found_stage import FoundStage, found_stage
+from pycurrent.service.items import Item, ItemStages, stages_of_item
 from pycurrent.service.job_selection import JobSelection, select_jobs
 from pycurrent.service.jobs import Jobs
 from pycurrent.service.jobs_feed import JobsFeed
@@ -33,7 +33,6 @@ from pycurrent.service.pools import Pools
 from pycurrent.service.rules import Rules
 from pycurrent.service.untrusted_commits import UntrustedCommits
 from pycurrent.store import HistoryFilter, LabelFilter, all_pass, matches
-from pycurrent.term import Activity, Failed, Stage, StageRef, State, Status
 from pycurrent.view import EngineView
 
 if TYPE_CHECKING:
@@ -48,46 +47,6 @@ class Health(Enum):
     HELD = "held"
     """It begins nothing new: see `Engine.problems`."""
     CRASHED = "crashed"
-
-
-class FoundStage(Struct, frozen=True):
-    """A living stage, as it is now."""
-
-    path: str
-    label: str
-    labels: Mapping[str, str]
-    state: State
-    update: Activity | None
-    job_id: str | None
-    failure: str | None
-    note: str | None
-    """A note for people, such as that it is pinned."""
-    is_excused: bool
-    """Its failure is muted, or else that because of which it has no value."""
-    is_final: bool
-    """It has succeeded or failed, or can't be made as something else has failed; and nothing is at
-    work to change that.
-    """
-
-
-def _found(stage: Stage, ref: StageRef) -> FoundStage:
-    status = stage.status
-    return FoundStage(
-        path=str(ref),
-        label=stage.label,
-        labels=ref.labels,
-        state=stage.state,
-        update=status.update,
-        job_id=status.job_id,
-        failure=status.failure,
-        note=status.note,
-        is_excused=stage.absent is not None and stage.absent.is_excused,
-        is_final=_is_final(stage, status),
-    )
-
-
-def _is_final(stage: Stage, status: Status) -> bool:
-    return status.update is None and (stage.absent is None or isinstance(stage.absent, Failed))
 
 
 class Service:
@@ -204,13 +163,19 @@ class Service:
             if path is not None and not matches(str(ref), path):
                 continue
             if all_pass(labels, ref.labels):
-                yield _found(stage, ref)
+                yield found_stage(stage, ref)
+
+    async def stages_of_item(self, item: Item, *, limit: int) -> ItemStages:
+        """The living stages of an item: at most `limit`, those of most concern. Looks at all
+        stages, a little at a time.
+        """
+        return await stages_of_item(self.engine, item, limit=limit)
 
     def stage(self, path: str) -> FoundStage | None:
         """The living stage with exactly this path; None if there is none."""
         self.engine.finish_step()
         stage = self.engine.live.find(path)
-        return None if stage is None else _found(stage, self.engine.live.ref(stage))
+        return None if stage is None else found_stage(stage, self.engine.live.ref(stage))
 
     def stages_named(self, name: str) -> list[FoundStage]:
         """The living stages with this path, or else those with this label. Looks at all stages."""
@@ -218,7 +183,7 @@ class Service:
         stages = [(stage, self.engine.live.ref(stage)) for stage in self.engine.live.stages()]
         found = [(stage, ref) for stage, ref in stages if str(ref) == name]
         found = found or [(stage, ref) for stage, ref in stages if stage.label == name]
-        return [_found(stage, ref) for stage, ref in found]
+        return [found_stage(stage, ref) for stage, ref in found]
 
     async def latest_file(
         self, path: str, *, stage: str | None = None, labels: Sequence[LabelFilter] = ()

@@ -51,6 +51,7 @@ OURS = frozenset(
         "help",
         "history",
         "inputs",
+        "items",
         "job",
         "jobs",
         "login",

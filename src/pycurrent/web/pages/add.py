@@ -15,6 +15,7 @@ from pycurrent.web.pages.failures import add_failures_pages
 from pycurrent.web.pages.help import add_help_page
 from pycurrent.web.pages.history import add_history_pages
 from pycurrent.web.pages.inputs import add_inputs_page
+from pycurrent.web.pages.items import add_items_page
 from pycurrent.web.pages.job import add_job_pages
 from pycurrent.web.pages.jobs import add_jobs_pages
 from pycurrent.web.pages.login import add_login_pages
@@ -39,6 +40,7 @@ def add_pages(
     add_jobs_pages(app)
     add_job_pages(app)
     add_stage_page(app)
+    add_items_page(app)
     add_history_pages(app)
     add_retention_pages(app)
     add_failures_pages(app)

@@ -55,6 +55,12 @@ def plain(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
+def places_of(path: str) -> list[tuple[str, str]]:
+    """The names in the path of a stage, as it writes them, each with the path to it."""
+    names = path.split("/")
+    return [(name, "/".join(names[:end])) for end, name in enumerate(names, 1)]
+
+
 def path(text: str) -> str:
     """As a part of an address, with its slashes."""
     return quote(text, safe="/")

@@ -17,6 +17,7 @@ from pycurrent.web.api.names import name_of
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.jobs import outcome_note
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -170,7 +171,9 @@ async def _rebuild(request: Request, service: ServiceOf, asker: AskerOf) -> Resp
     form = await read_form(request)
     reason = reason_for(request, form.all("job"), form.get("reason"))
     outcomes = await service.jobs.rebuild_many(form.all("job"), by=asker, reason=reason)
-    return pages_of(request).go(_address(form), rebuilt_note(outcomes))
+    return pages_of(request).go(
+        own_path(form.get("back"), otherwise=_address(form)), rebuilt_note(outcomes)
+    )
 
 
 async def _ask(request: Request, service: ServiceOf) -> Response:

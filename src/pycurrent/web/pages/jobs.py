@@ -14,6 +14,7 @@ from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
@@ -56,7 +57,7 @@ async def _cancel(request: Request, service: ServiceOf, asker: AskerOf) -> Respo
         lambda job: service.jobs.cancel(job, by=asker, reason=reason),
         service.jobs.description,
     )
-    return pages_of(request).go(_address(form), note)
+    return pages_of(request).go(own_path(form.get("back"), otherwise=_address(form)), note)
 
 
 async def _approve(request: Request, service: ServiceOf, asker: AskerOf) -> Response:

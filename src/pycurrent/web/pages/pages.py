@@ -11,7 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pycurrent.engine.site_links import stage_url
+from pycurrent.engine.site_links import item_url, label_url, stage_url
 from pycurrent.service import Service, told
 from pycurrent.store.coverage import change_text, percent_text
 from pycurrent.view.formatting import local_time, plural, seconds
@@ -124,6 +124,9 @@ def _environment(files: Files) -> Environment:
     environment.filters["waits"] = formatting.waits
     environment.globals["plural"] = plural
     environment.globals["stage_url"] = stage_url
+    environment.globals["item_url"] = item_url
+    environment.globals["label_url"] = label_url
+    environment.globals["places_of"] = formatting.places_of
     modules = Modules(files)
     environment.globals["modules_of"] = lambda path: modules.needed_by(files.current(path))
     environment.globals["address_of"] = lambda path: f"{files.address}/{files.current(path)}"

@@ -22,10 +22,10 @@ from pycurrent.service import (
     Why,
 )
 from pycurrent.store import UseRecord
-from pycurrent.term import StageRef
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.coverage import trend_of_stage
+from pycurrent.web.pages.formatting import places_of
 from pycurrent.web.pages.inputs import PIN_FOREVER
 from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.mutes import MUTE_LONGEST
@@ -70,13 +70,13 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         shown=None if stage is None else state_badges.OF_STATE[stage.state],
         update=None if update is None else state_badges.OF_ACTIVITY[update],
         job=why.job,
-        reasons=_reasons(why),
+        reasons=reasons_of(why),
         health=why.health,
         health_badge=state_badges.OF_HEALTH[why.health.state],
         labels=_labels(stage, uses),
         coverage=await trend_of_stage(service, path),
         runs=[(use, entry, state_badges.of_entry(entry)) for use, entry in _jobs(uses)],
-        place=StageRef.names_in(path)[:-1],
+        place=places_of(path)[:-1],
     )
 
 
@@ -88,7 +88,7 @@ def _values(service: Service, path: str) -> list[RecordedValue]:
         return []
 
 
-def _reasons(why: Why) -> list[str]:
+def reasons_of(why: Why) -> list[str]:
     """The reasons in lines, without what the page shows apart: its failure, and its health."""
     reasons = tuple([reason for reason in why.reasons if not isinstance(reason, Failing)])
     return str(replace(why, reasons=reasons, health=None)).splitlines()[1:]

@@ -215,9 +215,12 @@ function filterOf(query) {
 }
 
 function labelsOf({ labels }) {
-  const texts = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
-  if (texts.length === 0) return [];
-  const links = texts.flatMap((text) => [" ", element("a", { href: `/jobs?label=${encodeURIComponent(text)}` }, text)]);
+  const pairs = Object.entries(labels);
+  if (pairs.length === 0) return [];
+  const links = pairs.flatMap(([label, value]) => {
+    const href = `/items?${new URLSearchParams({ label, value })}`;
+    return [" ", element("a", { href }, `${label}=${value}`)];
+  });
   return [element("span", { class: "muted" }, ...links)];
 }
 

@@ -16,8 +16,27 @@ export function swap(page, { notice = true } = {}) {
     const name = old.dataset.part;
     if (name === "notice" && !notice) continue;
     const fresh = page.querySelector(`[data-part="${CSS.escape(name)}"]`);
-    if (fresh && !fresh.isEqualNode(old)) replace(old, document.importNode(fresh, true));
+    if (!fresh || fresh.isEqualNode(old)) continue;
+    if (!notice && isInUse(old)) later(old);
+    else replace(old, document.importNode(fresh, true));
   }
+}
+
+const waiting = new WeakSet(); // parts that are fetched again once the reader leaves them
+
+/** Whether the reader may be about to click in a part whose buttons say how much they do. */
+function isInUse(part) {
+  return part.hasAttribute("data-still") && (part.matches(":hover") || part.contains(document.activeElement));
+}
+
+function later(part) {
+  if (waiting.has(part)) return;
+  waiting.add(part);
+  const leave = () => {
+    waiting.delete(part);
+    refresh();
+  };
+  for (const name of ["pointerleave", "focusout"]) part.addEventListener(name, leave, { once: true });
 }
 
 function replace(old, fresh) {

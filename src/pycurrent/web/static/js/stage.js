@@ -1,10 +1,11 @@
-// The page of a stage, as the server shows it, fetched again when something may have changed. The
+// The page of a stage, or of an item, as the server shows it, fetched again when something may have changed. The
 // events name jobs and count stages: so it asks after each, but not too often.
 
 import { live } from "./live.js";
 import { refresh } from "./parts.js";
 
-const PAUSE = 2000; // milliseconds between two fetches
+const PAUSE = 2000; // milliseconds between two fetches, at least
+const PART = 10; // of the time, one part in so many is spent on fetches
 
 let timer = 0;
 let again = false;
@@ -14,12 +15,15 @@ async function update() {
     again = true;
     return;
   }
+  timer = -1;
+  again = false;
+  const began = performance.now();
+  await refresh();
+  const pause = Math.max(PAUSE, PART * (performance.now() - began));
   timer = setTimeout(() => {
     timer = 0;
     if (again) update();
-  }, PAUSE);
-  again = false;
-  await refresh();
+  }, pause);
 }
 
 for (const name of ["jobs", "overview", "reset", "open"]) live.on(name, update);

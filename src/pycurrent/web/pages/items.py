@@ -1,0 +1,207 @@
+"""The page of an item: of all stages below a path, or with a value of a label."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from pycurrent.engine.site_links import stage_url
+from pycurrent.service import (
+    Below,
+    FoundStage,
+    HealthState,
+    Item,
+    ItemStages,
+    Labelled,
+    Service,
+    StageHealth,
+    UnknownSubject,
+    Why,
+)
+from pycurrent.store import SECONDS, HistoryFilter
+from pycurrent.term import BY_CONCERN, StageRef, State
+from pycurrent.web.context import ServiceOf
+from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.formatting import places_of
+from pycurrent.web.pages.history import query_of
+from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.stage import reasons_of
+from pycurrent.web.pages.state_badges import Badge
+from pycurrent.web.reasons import asks_for_reason
+from pycurrent.web.users import Role
+
+MOST = 1000
+"""How many stages are shown, and how many jobs are acted on, at most."""
+_EXPLAINED = 25
+"""How many stages are explained: each takes some milliseconds."""
+_REASONS = 2
+"""How many reasons say why a stage is as it is."""
+_COLUMNS = 8
+"""With more kinds of stages than this, they do not stand below each other."""
+_JOBS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A stage in its row."""
+
+    path: str
+    name: str
+    badge: Badge
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The stages with one path around them."""
+
+    around: str
+    """Empty at the top of the pipeline."""
+    cells: tuple[Cell, ...]
+
+    def cell(self, name: str) -> Cell | None:
+        """The stage with this last name."""
+        return next((cell for cell in self.cells if cell.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """A stage that is not ok, and why."""
+
+    stage: FoundStage
+    badge: Badge
+    why: Sequence[str]
+    health: StageHealth | None
+    health_badge: Badge | None
+    """Not for one that is well."""
+
+
+def add_items_page(app: FastAPI) -> None:
+    routing.page(app, "/items", _item, Role.VIEWER)
+
+
+def _wanted(query: Mapping[str, str]) -> Item:
+    path, label = query.get("path", ""), query.get("label", "")
+    if path:
+        return Below(path)
+    if label:
+        return Labelled(label, query.get("value", ""))
+    raise HTTPException(404, "the address names no item: it needs ?path= or ?label= and value=")
+
+
+async def _item(request: Request, service: ServiceOf) -> Response:
+    item = _wanted(request.query_params)
+    found = await service.stages_of_item(item, limit=MOST)
+    selection = item.selection
+    wanted = HistoryFilter(path=selection.path, labels=selection.labels)
+    past = await service.archive.page(wanted, limit=_JOBS, seconds=SECONDS)
+    pages = pages_of(request)
+    if not found.stages and not past.entries:
+        if isinstance(item, Below) and service.stage(item.path) is not None:
+            return pages.go(stage_url(item.path))
+        raise HTTPException(404, f"no stage is or was {_phrase(item)}")
+    rows = _rows(found.stages)
+    columns = list(dict.fromkeys(cell.name for row in rows for cell in row.cells))
+    may = pages.may(request, Role.BUILDER)
+    return pages.render(
+        request,
+        "items.html",
+        below=item.path if isinstance(item, Below) else "",
+        title=item.path if isinstance(item, Below) else f"{item.name}={item.value}",
+        place=places_of(item.path)[:-1] if isinstance(item, Below) else [],
+        total=found.counts.total,
+        shown=_worst(found),
+        counts=_counts(found),
+        labels=_common_labels(found.stages, item),
+        rows=rows,
+        most=MOST,
+        columns=columns if len(columns) <= _COLUMNS else [],
+        concerns=await _concerns(service, found),
+        not_ok=found.counts.total - found.counts.ok,
+        query=query_of(wanted),
+        failed=_failed_jobs(found.stages) if may else [],
+        active=(await service.select_jobs(selection))[:MOST] if may else [],
+        runs=[(entry, state_badges.of_entry(entry)) for entry in past.entries],
+        asks_why=asks_for_reason(request, None),
+    )
+
+
+def _phrase(item: Item) -> str:
+    match item:
+        case Below(path):
+            return f"below {path!r}"
+        case Labelled(name, value):
+            return f"labelled {name}={value}"
+
+
+def _worst(found: ItemStages) -> Badge | None:
+    """The state of most concern, of all that are not ok; None for no stages."""
+    states = [state for state in BY_CONCERN if found.counts.of(state)]
+    return state_badges.OF_STATE[states[0]] if states else None
+
+
+def _counts(found: ItemStages) -> list[tuple[int, Badge]]:
+    shown = [(found.counts.of(state), badge) for state, badge in state_badges.OF_STATE.items()]
+    return [(count, badge) for count, badge in shown if count]
+
+
+def _common_labels(stages: Sequence[FoundStage], item: Item) -> dict[str, str]:
+    """The labels that all of the stages have, besides that of the item."""
+    if not stages:
+        return {}
+    common = set(stages[0].labels.items())
+    for stage in stages[1:]:
+        common.intersection_update(stage.labels.items())
+    if isinstance(item, Labelled):
+        common.discard((item.name, item.value))
+    return dict(sorted(common))
+
+
+def _rows(stages: Iterable[FoundStage]) -> list[Row]:
+    rows: dict[str, list[Cell]] = {}
+    for stage in stages:
+        *around, name = StageRef.names_in(stage.path)
+        cell = Cell(stage.path, name, state_badges.OF_STATE[stage.state])
+        rows.setdefault(StageRef.text_of(tuple(around)), []).append(cell)
+    return [Row(around, tuple(cells)) for around, cells in rows.items()]
+
+
+def _failed_jobs(stages: Iterable[FoundStage]) -> list[str]:
+    """The jobs of the stages that have failed."""
+    jobs = [stage.job_id for stage in stages if stage.state.is_failure and stage.job_id is not None]
+    return list(dict.fromkeys(jobs))
+
+
+async def _concerns(service: Service, found: ItemStages) -> list[Concern]:
+    """The stages that are not ok, those of most concern first, as far as they are explained."""
+    stages = [stage for stage in found.stages if stage.state is not State.OK]
+    stages.sort(key=lambda stage: BY_CONCERN.index(stage.state))
+    concerns = []
+    for stage in stages[:_EXPLAINED]:
+        concerns.append(await _concern(service, stage))
+        await asyncio.sleep(0)  # Others get a turn.
+    return concerns
+
+
+def _briefly(why: Why) -> list[str]:
+    """The reasons, without what is behind them."""
+    return [line for line in reasons_of(why) if not line.startswith("    ")][:_REASONS]
+
+
+async def _concern(service: Service, stage: FoundStage) -> Concern:
+    try:
+        why = await service.why(stage.path)
+    except UnknownSubject:
+        why = None  # It has gone meanwhile.
+    health = None if why is None else why.health
+    is_told = health is not None and health.state not in {HealthState.WELL, HealthState.UNKNOWN}
+    return Concern(
+        stage,
+        state_badges.OF_STATE[stage.state],
+        [] if why is None else _briefly(why),
+        health,
+        state_badges.OF_HEALTH[health.state] if health is not None and is_told else None,
+    )
