@@ -79,7 +79,9 @@ class Engines:
         self.log.caught_up()
 
     def end(self) -> str:
-        for pump in self.pumps.values():
+        for number, pump in self.pumps.items():
+            if self.cursor.is_done(number):
+                continue
             pump.ends = True
             while pump.copy():
                 pass
@@ -148,6 +150,38 @@ def test_a_command_that_was_not_begun_is_given_up(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("*make*")] == []
     assert list(tmp_path.glob("*.new")) == []
     again.close()
+
+
+def test_the_rest_of_a_longer_cursor_counts_for_nothing(tmp_path: Path) -> None:
+    """An engine that is killed before it is cut off leaves an older place of the same command."""
+    path = tmp_path / "cursor"
+    cursor = Cursor(path)
+    cursor.places = {0: 0, 1: 5}
+    cursor.reached(0, 0)
+    longer = path.read_bytes()
+    cursor.done(0)
+    cursor.copied(1, 9, holding=False)
+    cursor.reached(4, 0)
+    cursor.close()
+    shorter = path.read_bytes()
+    path.write_bytes(shorter + longer[len(shorter) :])
+    again = Cursor(path)
+    again.read()
+    again.close()
+    assert (again.first, again.places) == (1, {1: 9})
+
+
+def test_a_short_spool_is_copied_at_once(tmp_path: Path) -> None:
+    """What a command that has ended printed is in the log when this returns, and its spool gone;
+    a long one is left to a thread.
+    """
+    engines = Engines(tmp_path)
+    engines.prints(0, "brief\n")
+    engines.prints(1, "long\n" * 10_000)
+    assert [engines.pumps[number].finish_short() for number in NUMBERS] == [True, False]
+    assert [(tmp_path / f"{number}-x" / "spool").exists() for number in NUMBERS] == [False, True]
+    assert (tmp_path / "log").read_text() == "brief\n"
+    engines.end()
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\0\2" + bytes(24), b"\0\1" + bytes(30)])

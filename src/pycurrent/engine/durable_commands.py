@@ -203,7 +203,8 @@ class DurableCommands(Commands):
         try:
             status = await (running if command.cancellable else uncancellable(running))
         finally:
-            await uncancellable(pump.finished())
+            if not pump.finish_short():
+                await uncancellable(pump.finished())
             del self._pumps[entry]
         ended = entry.ended
         if ended is not None and ended.how == "spool":

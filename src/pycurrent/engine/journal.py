@@ -42,6 +42,8 @@ which not all is in the log. The places in the spools of all from that one on fo
 _PLACE = struct.Struct("!QQ")
 """The number of a command, and how many bytes of its spool are in the log."""
 _VERSION = 1
+_STATUS = 64
+"""No status is as long as that."""
 _DONE = (1 << 64) - 1
 """Stands for the place of a command of which all is in the log."""
 
@@ -72,9 +74,9 @@ class Entry:
         """How many bytes of its spool are in the log."""
 
     @property
-    def spool(self) -> Path:
+    def spool(self) -> str:
         """The file with what it has printed."""
-        return self.folder / "spool"
+        return f"{self.folder}/spool"  # a path object would take longer than opening it
 
     @property
     def out(self) -> Path:
@@ -85,10 +87,16 @@ class Entry:
     def ended(self) -> Ended | None:
         """How it has ended; None: it has not, or that is not known."""
         try:
-            status, _, how = (self.folder / "status").read_text().strip().partition(" ")
+            file = os.open(f"{self.folder}/status", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            status, _, how = os.read(file, _STATUS).decode().strip().partition(" ")
             return Ended(int(status), how)
         except (OSError, ValueError):
             return None
+        finally:
+            os.close(file)
 
 
 class Cursor:
@@ -118,11 +126,13 @@ class Cursor:
         data = os.pread(self._file, 1 << 20, 0)
         try:
             version, self.size, self.lines, self.first = _HEAD.unpack_from(data)
-            self.places = dict(_PLACE.iter_unpack(data[_HEAD.size :]))
+            # The first of a number counts: what was longer before may follow.
+            self.places = dict(reversed(list(_PLACE.iter_unpack(data[_HEAD.size :]))))
         except struct.error:
             raise UnknownJournal(f"{self._path} is damaged") from None
         if version != _VERSION:
             raise UnknownJournal(f"{self._path} is of version {version}")
+        self._last = data
 
     def copied(self, number: int, place: int, *, holding: bool) -> None:
         """A spool was read up to a place; the log has not all of that if it is `holding`."""
@@ -153,11 +163,12 @@ class Cursor:
         head = _HEAD.pack(_VERSION, size, lines, self.first)
         data = head + b"".join([_PLACE.pack(*place) for place in self.places.items()])
         # In one piece within a page, which no kill can tear, unless hundreds run at once. The
-        # rest of a longer one counts for nothing: places of commands that are done.
+        # rest of a longer one counts for nothing: older places of the same commands.
         if data != self._last:
             try:
                 os.pwrite(self._file, data, 0)
-                os.ftruncate(self._file, len(data))
+                if len(data) < len(self._last):
+                    os.ftruncate(self._file, len(data))
             except OSError:
                 return False  # There it is as of an earlier moment, and as true.
             self._last = data

@@ -308,6 +308,11 @@ class LogFile:
         """True while data waits to be written, or secrets to be known."""
         return bool(self._waiting) or self._learning is not None or len(self._new) > _FEW_SECRETS
 
+    @property
+    def is_ready(self) -> bool:
+        """True if it takes a little text without waiting, as far as that is known."""
+        return not (self._writer.is_slow or self.is_behind or self._turn.locked())
+
     def append_masked(self, data: bytes | memoryview) -> None:
         """For a pump: append it as it is, without waiting for the disk."""
         if data:

@@ -97,7 +97,8 @@ class OpenResources(ABC):
         """How files that are lost are made again."""
         self.job_logs = JobLogs(state, clock.now)
         closing.callback(self.job_logs.writer.close)
-        self._removals: set[asyncio.Task[None]] = set()
+        self._to_remove: list[Path] = []
+        self._removal: asyncio.Task[None] | None = None
         closing.push_async_callback(self._end_of_removals)
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
@@ -191,16 +192,28 @@ class OpenResources(ABC):
 
     def remove_folder(self, folder: Path) -> None:
         """Remove a folder, behind what goes on meanwhile."""
-        task = self.loop.create_task(in_thread(remove_tree, folder))
-        self._removals.add(task)
-        task.add_done_callback(self._removals.discard)
+        self._to_remove.append(folder)
+        if self._removal is None or self._removal.done():
+            self._removal = self.loop.create_task(self._remove_folders())
+
+    async def _remove_folders(self) -> None:
+        """All that there are by now at once: a thread for each would take longer than that."""
+        while self._to_remove:
+            folders, self._to_remove = self._to_remove, []
+            await in_thread(_remove_all, folders)
 
     async def _end_of_removals(self) -> None:
-        await asyncio.gather(*self._removals, return_exceptions=True)
+        if self._removal is not None:
+            await asyncio.gather(self._removal, return_exceptions=True)
 
     def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it in a task, which is done or cancelled at the end."""
         self._closing.push_async_callback(cancelled, self.loop.create_task(work))
+
+
+def _remove_all(folders: list[Path]) -> None:
+    for folder in folders:
+        remove_tree(folder)
 
 
 def _left_runs(state: StateDir, store: Database) -> list[LeftRun]:

@@ -1,6 +1,7 @@
 """Copies the spools of durable commands to the logs of their jobs, masked, as they grow.
 
-A spool is a file: see `supervisor.Durable`. It is copied by a thread, a few of an engine at a time.
+A spool is a file: see `supervisor.Durable`. It is copied by a thread, a few of an engine at a time;
+a short one by the loop, as lines of the log are written, because a thread takes ten times as long.
 How far it was copied stands in the cursor of the job's journal, which is written with the log. The
 beginning of a long one is given back to the disk.
 """
@@ -18,6 +19,8 @@ from pycurrent.engine.masking import MaskedStream, Secrets
 from pycurrent.engine.tasks import in_thread, uncancellable
 
 _CHUNK = 256 << 10
+_SHORT = 16 << 10
+"""So many bytes the loop copies itself."""
 _AT_ONCE = 16 << 20
 """Bytes that are copied before it is another one's turn."""
 _LONG = 4 << 20
@@ -31,6 +34,10 @@ COPIERS = 2
 
 class SpoolSink(Protocol):
     """The log that a spool is copied to."""
+
+    @property
+    def is_ready(self) -> bool:
+        """True if it takes a little text without waiting."""
 
     def known(self, *, compact: bool = False) -> Secrets | None:
         """All secrets; `compact` if they are to be looked for in much."""
@@ -60,6 +67,7 @@ class SpoolPump:
         self.ends = False
         """True once the command has ended: its spool grows no more."""
         self._is_done = cursor.is_done(entry.number)
+        """True once the log has all of it, and the spool is gone."""
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
@@ -67,6 +75,22 @@ class SpoolPump:
         self._grown.set()
         if not self._is_done and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="copies a spool")
+
+    def finish_short(self) -> bool:
+        """Copy all that is there, if that is little: the command has ended. False if `finished` is
+        to do it. Raises OSError if it can't be read.
+        """
+        self.ends = True
+        if self._task is not None and not self._task.done():
+            return False
+        if not self._is_done:
+            try:
+                if not self._is_short or self.copy():
+                    return False
+            finally:
+                self._close()
+        self._is_done = True
+        return True
 
     async def finished(self) -> None:
         """Copy all that is there: the command has ended. Raises OSError if it can't be read."""
@@ -78,21 +102,38 @@ class SpoolPump:
 
     async def _run(self) -> None:
         try:
-            while self._grown.is_set():
+            while self._grown.is_set() and not self._is_done:
                 self._grown.clear()
+                if self._is_short:
+                    self.copy()
+                    continue
                 async with self._turns:
                     if await in_thread(self.copy):
                         self._grown.set()
         finally:
-            if self._file >= 0:
-                os.close(self._file)
-                self._file = -1
+            self._close()
+
+    @property
+    def _is_short(self) -> bool:
+        """True if the loop may copy what is there."""
+        if not self._sink.is_ready:
+            return False
+        self._open()
+        return os.fstat(self._file).st_size - self._place <= _SHORT
+
+    def _open(self) -> None:
+        if self._file < 0:
+            self._file = os.open(self._entry.spool, os.O_RDWR | os.O_CLOEXEC)
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def copy(self) -> bool:
         """Copy what is there, in any thread, one at a time. True if there is more."""
         is_last = self.ends
-        if self._file < 0:
-            self._file = os.open(self._entry.spool, os.O_RDWR | os.O_CLOEXEC)
+        self._open()
         for _ in range(_AT_ONCE // _CHUNK):
             data = os.pread(self._file, _CHUNK, self._place)
             self._place += len(data)
@@ -106,8 +147,9 @@ class SpoolPump:
                     secrets = self._sink.known()
                     rest = b"" if secrets is None else self._stream.flush(secrets)
                     if self._append(rest, is_last=True):
+                        self._is_done = True
                         with suppress(OSError):
-                            self._entry.spool.unlink()
+                            os.unlink(self._entry.spool)  # noqa: PTH108 - once for each command
                 return False
         return True
 
