@@ -98,6 +98,7 @@ VIEWS = {
     "changes": View("/changes", "main table"),
     "change": View("/changes/1", "main h1"),
     "audit": View("/audit", "main form"),
+    "failures by item": View("/failures?by=item", "main table"),
     "rules": View("/rules", "main form"),
     "pools": View("/pools", "main h1"),
     "pauses": View("/pauses", "main form"),

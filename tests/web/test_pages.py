@@ -53,6 +53,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/stage?path=reply%20bad",
         "/history",
         "/failures",
+        "/failures?by=item",
         "/changes",
         "/changes/1",
         "/audit",
@@ -406,7 +407,11 @@ async def test_failures_with_one_cause_are_rebuilt_by_one_button(
 ) -> None:
     """Filtered by the address, and linked from the page of a job that has failed so."""
     page = await visitor.get("/failures")
-    assert "real bad: no <script>alert(1)</script> in reply bad 1" in text_of(page)
+    text = text_of(page)
+    assert "real bad: no <script>alert(1)</script>" in text
+    assert "in reply bad new since" in text
+    assert "1 stage 1 time" in text
+    assert "Rebuild 1 Mute" in text
     digest = re.findall(r'name="fingerprint" value="(\w+)"', page.text)[0]
     fields = {"kind": "real", "fingerprint": digest}
     page = await visitor.post_and_follow("/failures/rebuild", **fields)

@@ -38,6 +38,7 @@ from pycurrent.store import (
     DatabaseReader,
     FailureFilters,
     FailureGroup,
+    FailureRecord,
     HistoryFilter,
     SavedFilesReader,
     StateDir,
@@ -188,6 +189,10 @@ class Records:
     def change(self, number: int, *, limit: int) -> ChangeStory | None:
         """A change by its number, with at most `limit` of its jobs; None if there is none."""
         return story(self._database, number, limit=limit)
+
+    def failure(self, job_id: str) -> FailureRecord | None:
+        """Why a job has failed; None if it has not, or nothing was recorded about it."""
+        return self._database.failures.of_job(job_id)
 
     def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures, those with one kind and one cause together, the newest first."""

@@ -24,6 +24,7 @@ from pycurrent.service.events import (
     StatesChanged,
     StructureChanged,
 )
+from pycurrent.service.failing import FailingStage, telling_lines
 from pycurrent.service.found_stage import FoundStage
 from pycurrent.service.history import Records
 from pycurrent.service.items import Below, Item, ItemStages, Labelled
@@ -79,6 +80,7 @@ __all__ = [
     "EventHub",
     "EventId",
     "Failing",
+    "FailingStage",
     "FeedEntry",
     "FilesRemoved",
     "Flip",
@@ -142,5 +144,6 @@ __all__ = [
     "kind_named",
     "rules_from_csv",
     "rules_to_csv",
+    "telling_lines",
     "told",
 ]

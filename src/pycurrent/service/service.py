@@ -19,6 +19,7 @@ from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import ConfirmationLevel
 from pycurrent.service.errors import NoSuchJob
 from pycurrent.service.events import EventHub
+from pycurrent.service.failing import FailingStage, failing_stages
 from pycurrent.service.found_stage import FoundStage, found_stage
 from pycurrent.service.items import Item, ItemStages, stages_of_item
 from pycurrent.service.job_selection import JobSelection, select_jobs
@@ -164,6 +165,10 @@ class Service:
                 continue
             if all_pass(labels, ref.labels):
                 yield found_stage(stage, ref)
+
+    async def failing(self, *, limit: int) -> list[FailingStage]:
+        """The stages that fail now, those that have begun to last first; at most `limit`."""
+        return await failing_stages(self.engine, self.stages, self.archive, limit=limit)
 
     async def stages_of_item(self, item: Item, *, limit: int) -> ItemStages:
         """The living stages of an item: at most `limit`, those of most concern. Looks at all

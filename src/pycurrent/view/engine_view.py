@@ -165,6 +165,11 @@ class EngineView:
             if isinstance(entry.stage.absent, Failed):
                 yield self._path(entry), entry.stage.absent
 
+    def failed(self, limit: int) -> list[Stage]:
+        """The stages that have failed, the last one first; at most `limit`. Costs O(limit)."""
+        self._engine.finish_step()
+        return [*islice(reversed(self._kinds[State.FAILED]), limit)]
+
     def longest(self, kind: State, limit: int) -> Iterator[tuple[str, datetime]]:
         """The paths of the stages of a kind that have been so for longest, at most `limit`, and
         since when each has: as the overview shows it. Costs O(limit).

@@ -75,7 +75,8 @@ async def _rules(request: Request, service: ServiceOf) -> Response:
             kind = "" if rule.kind is None else rule.kind.value
             draft = Draft(rule.pattern, rule.report, str(rule.score), kind, rule.pattern)
             return _show(request, service, draft)
-    return _show(request, service, Draft())
+    asked = request.query_params
+    return _show(request, service, Draft(asked.get("pattern", ""), asked.get("report", "")))
 
 
 def _show(
