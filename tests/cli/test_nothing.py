@@ -64,6 +64,7 @@ MISSING = {
     "log nope": "no recent job",
     "status nope": "no recent job",
     "explain nope": "no recent job",
+    "compare nope": "no recent job",
     "tests nope": "no recent job",
     "why nope": "'nope' is neither a stage of the pipeline nor the id of a job",
     "values nope": "'nope'",

@@ -135,6 +135,7 @@ COMMANDS = {
         "tests",
         "coverage",
         "log",
+        "compare",
         "approve",
         "cancel",
         "rebuild",

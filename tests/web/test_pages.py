@@ -50,6 +50,8 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/",
         "/jobs",
         f"/job/{job}",
+        f"/job/{job}/compare",
+        f"/job/{job}/compare?with={site.job('reply good')}",
         "/stage?path=reply%20bad",
         "/history",
         "/failures",

@@ -174,6 +174,12 @@ class Records:
         """The id of the job whose good result the stage with a path has used last."""
         return self._database.newest_good(path)
 
+    def last_good_before(self, job_id: str) -> str | None:
+        """The id of the last good run before a job, of the same stage or key."""
+        from pycurrent.explain.last_good import last_good_before  # few ask for it
+
+        return last_good_before(self._database, job_id)
+
     def recent(self, since: datetime) -> Recent:
         """The jobs that were created from a time on, by the changes that they follow from."""
         return recent(self._database, since)

@@ -2,6 +2,7 @@
 
 from pycurrent.engine.pinnable import Pin, RecordedValue
 from pycurrent.engine.pins import NoSuchStage, NotPinned
+from pycurrent.explain.comparison import Comparison, DiffLine, Hunk
 from pycurrent.explain.feed import MOST_COUNTED, ChangeStory, FeedEntry
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
@@ -72,9 +73,11 @@ __all__ = [
     "Batch",
     "Below",
     "ChangeStory",
+    "Comparison",
     "ConfirmChanged",
     "Confirmation",
     "ConfirmationLevel",
+    "DiffLine",
     "Done",
     "Event",
     "EventHub",
@@ -89,6 +92,7 @@ __all__ = [
     "HealthState",
     "HistoryEntry",
     "HistoryPage",
+    "Hunk",
     "Item",
     "ItemStages",
     "JobDetail",

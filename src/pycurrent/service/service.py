@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from enum import Enum
@@ -38,6 +39,7 @@ from pycurrent.view import EngineView
 
 if TYPE_CHECKING:
     from pycurrent.explain.annotations import JobAnnotations
+    from pycurrent.explain.comparison import Comparison
 
 
 class Health(Enum):
@@ -79,6 +81,8 @@ class Service:
         self.pins = engine.service(Pins)
         self.confirmation = ConfirmationLevel(engine, self.jobs, self.events)
         self.metrics = Metrics(engine, lambda: self.events.followers)
+        self._comparing = asyncio.Lock()
+        """One at a time, as that keeps the interpreter busy."""
         self.pools = Pools(engine, self.metrics)
         self._jobs_feed = JobsFeed(engine, self.events)
 
@@ -105,6 +109,25 @@ class Service:
         except NoSuchJob:
             markers = None
         return await self.archive.annotations(job_id, markers, limit=limit)
+
+    async def compare(self, job_id: str, other: str | None = None) -> Comparison | None:
+        """The log of a job beside that of another one, by default that of the last good run before
+        it; None if there is none. Raises `NoSuchJob` if one of the logs is not there.
+        """
+        from pycurrent.explain.comparison import LINES, End, compare
+
+        if other is None:
+            other = await self.archive.read(lambda records: records.last_good_before(job_id))
+            if other is None:
+                return None
+        ends = []
+        for one in (job_id, other):
+            window = await self.logs.window(one, None, LINES)
+            is_whole = window.first == 0 and len(window.lines) == window.total
+            ends.append(End(window.first + 1, tuple(line.text for line in window.lines), is_whole))
+        new, old = ends
+        async with self._comparing:
+            return await asyncio.to_thread(compare, job_id, new, other, old)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -395,6 +395,24 @@ class PoolsAnswer(TypedDict):
     at_work: list[AtWorkAnswer]
 
 
+class DiffLineAnswer(TypedDict):
+    old: int | None
+    new: int | None
+    text: str
+
+
+class HunkAnswer(TypedDict):
+    lines: list[DiffLineAnswer]
+
+
+class ComparisonAnswer(TypedDict):
+    job: str
+    other: str
+    hunks: list[HunkAnswer]
+    whole: bool
+    more: int
+
+
 class AppliedAnswer(TypedDict):
     looked_at: int
     changed: int

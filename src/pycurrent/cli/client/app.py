@@ -89,6 +89,11 @@ _COMMANDS = {
         "Show the log of a job, byte for byte; with --json each line as an object in a line.\n\n"
         "With --follow it ends as `status` does.",
     ),
+    "compare": (
+        "compare:compare",
+        "Show the lines in which the log of a job differs from that of the last good run of its"
+        " stage; times, hashes and durations don't count.",
+    ),
     "approve": (
         "jobs:approve",
         "Let jobs start although they wait for confirmation.\n\n"

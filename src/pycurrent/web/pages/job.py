@@ -22,6 +22,7 @@ from pycurrent.service import (
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.compare import add_compare_page
 from pycurrent.web.pages.coverage import add_coverage_pages, coverage_of
 from pycurrent.web.pages.files import add_files_pages, files_of
 from pycurrent.web.pages.formatting import path, plain
@@ -60,6 +61,7 @@ def add_job_pages(app: FastAPI) -> None:
     routing.action(app, "/job/{job_id:path}/approve", _approve, Role.ADMIN)
     add_tests_pages(app)
     add_coverage_pages(app)
+    add_compare_page(app)
     routing.page(app, "/job/{job_id:path}", _job, Role.VIEWER)
 
 
