@@ -42,8 +42,8 @@ MOMENT = 0.005
 Pause = asyncio.Future[None] | None
 """The end for which a step waits that pauses; None if it only gives the loop a turn."""
 
-MUCH = 1000
-"""Changes of jobs that a commit writes in some 10 ms. While more wait for it, no job begins."""
+MUCH = 400
+"""Changes of jobs that a commit writes in some 15 ms. While more wait for it, no job begins."""
 
 _FIRST_RETRY = timedelta(milliseconds=10)
 _TOLD_AFTER = timedelta(seconds=1)
