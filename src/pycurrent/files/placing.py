@@ -102,7 +102,7 @@ class _Placing:
     def __init__(self, store: Contents, entries: Sequence[Entry], stop: Event, top: Path) -> None:
         self._store = store
         self._entries = entries
-        self._stop = stop
+        self._is_stopped = stop.is_set
         self._top = top
         self._at = ""
         """The path of the innermost open folder, and the names in it."""
@@ -117,7 +117,7 @@ class _Placing:
             self._open.append(top)
             try:
                 for entry in self._entries:
-                    if self._stop.is_set():
+                    if self._is_stopped():
                         raise Stopped
                     self._place(entry)
                     self._placed += 1
@@ -129,27 +129,29 @@ class _Placing:
                     os.close(folder)
 
     def _place(self, entry: Entry) -> None:
-        above, _, name = entry.path.rpartition("/")
-        folder = self._folder(above)
+        path = entry.path
+        above, _, name = path.rpartition("/")
+        folder = self._open[-1] if above == self._at else self._folder(above)
         match entry:
             case FileEntry():
-                self.file(folder, name, entry, entry.path)
-            case LinkEntry(path, target):
-                self._link(folder, name, target, path)
-            case FolderEntry(path):
+                self.file(folder, name, entry, path)
+            case LinkEntry():
+                self._link(folder, name, entry.target, path)
+            case FolderEntry():
                 self._enter(folder, name, path)
 
     def file(self, folder: int, name: str, file: File | FileEntry, path: str) -> None:
         """Place a file in an open folder."""
+        mode = file.mode
         try:
-            target = os.open(name, _NEW, file.mode, dir_fd=folder)
+            target = os.open(name, _NEW, mode, dir_fd=folder)
         except FileExistsError:
             self._clear(folder, name, path)
-            target = os.open(name, _NEW, file.mode, dir_fd=folder)
+            target = os.open(name, _NEW, mode, dir_fd=folder)
         try:
-            self._store.copy_to(file, target, path, self._stop.is_set)
-            if file.mode not in self._exact:
-                self._set_mode_of(target, file.mode)
+            self._store.copy_to(file, target, path, self._is_stopped)
+            if mode not in self._exact:
+                self._set_mode_of(target, mode)
         finally:
             os.close(target)
 
