@@ -301,6 +301,11 @@ def _close_all(descriptors: list[int]) -> None:
 # --- the processes of a command -----------------------------------------------------------------
 
 
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def children_of(pid: int) -> list[int]:
     """The living and dead-but-unreaped children of a process; none if it has gone."""
     try:
@@ -311,19 +316,15 @@ def children_of(pid: int) -> list[int]:
     for thread in threads:
         # The thread may have ended since; its children are then another thread's, and a later
         # look finds them.
-        with (
-            contextlib.suppress(OSError),
-            open(f"/proc/{pid}/task/{thread}/children", "rb") as listing,
-        ):
-            children += map(int, listing.read().split())
+        with contextlib.suppress(OSError):
+            children += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
     return children
 
 
 def name_of(pid: int) -> bytes:
     """The system's name of a process; empty if it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            _, _, rest = file.read().partition(b"(")
+        _, _, rest = _read(f"/proc/{pid}/stat").partition(b"(")
     except OSError:
         return b""
     name, _, state = rest.rpartition(b") ")
@@ -398,7 +399,8 @@ class Children:
                 return ended, False
             if pid == 0:
                 return ended, True
-            ended[pid] = os.waitstatus_to_exitcode(status)
+            killed = os.WIFSIGNALED(status)
+            ended[pid] = -os.WTERMSIG(status) if killed else os.WEXITSTATUS(status)
 
 
 def _poll_on(*descriptors: int) -> select.poll:
@@ -452,7 +454,8 @@ class Durable:
         """Take the folder. False if somebody else has it, or there is nothing to be done there."""
         try:
             self._place = os.open(self._folder + NEW, os.O_RDONLY | os.O_DIRECTORY)
-            self._spool = os.open(b"spool", os.O_WRONLY | os.O_CLOEXEC, dir_fd=self._place)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+            self._spool = os.open(b"spool", flags, dir_fd=self._place)
             # By its descriptor, as the path of a socket may have no more than 107 bytes.
             self._listener.bind(f"/proc/self/fd/{self._place}/socket")
             self._listener.listen(4)
@@ -520,7 +523,9 @@ class Durable:
             return
         self._detach()
         try:
-            socket.send_fds(channel, [HELLO.pack(VERSION, len(self._locks))], self._locks)
+            locks = struct.pack(f"{len(self._locks)}i", *self._locks)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, locks)] if self._locks else []
+            channel.sendmsg([HELLO.pack(VERSION, len(self._locks))], rights)
             channel.sendall(REPORT.pack(Report.STARTED, 0, 0))
         except OSError:
             channel.close()
@@ -756,7 +761,7 @@ class Supervisor:
                     if descriptor in abandoned and not _drop(descriptor):
                         poll.unregister(descriptor)
             ended, any_left = self._children.reap()
-            statuses |= ended
+            statuses.update(ended)
         return statuses
 
     def _abandoned(self, poll: select.poll) -> list[int]:
@@ -840,25 +845,23 @@ class Guard:
         with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
             name.write(_GUARD_NAME)
         poll = _poll_on(self._children.wakeup)
-        any_left, guarded = True, False
-        while any_left:
-            poll.poll(_LOOK * 1000 if guarded else None)
+        guarded = False
+        while True:
             ended, any_left = self._children.reap()
             guarded = guarded or self._helper in ended
             if guarded:
                 # Each death brings the children of the dead here, and us back to look again.
                 strays = [pid for pid in children_of(os.getpid()) if not _runs_this_program(pid)]
                 _send_signals(strays, signal.SIGKILL)
+            if not any_left:
+                return
+            poll.poll(_LOOK * 1000 if guarded else None)
 
 
 def _runs_this_program(pid: int) -> bool:
     """True for a process that was forked from this one."""
     try:
-        with (
-            open(f"/proc/{pid}/cmdline", "rb") as theirs,
-            open("/proc/self/cmdline", "rb") as ours,
-        ):
-            return theirs.read() == ours.read()
+        return _read(f"/proc/{pid}/cmdline") == _read("/proc/self/cmdline")
     except OSError:
         return False
 
@@ -957,6 +960,54 @@ class Helper:
             orphans = set(children_of(os.getpid())) - self._supervisors
             _send_signals(list(orphans), signal.SIGKILL)
         return any_left
+
+
+def stand_alone(channel: socket.socket, descriptors: list[int], pipes: int) -> None:
+    """Has a process of its own stand over one durable command, whose request comes by the channel:
+    it goes on when this process ends. The descriptors are those of `Supervisor.run`; the caller
+    closes its own copies.
+    """
+    pid = os.fork()
+    if pid:
+        os.waitpid(pid, 0)
+        return
+    status = 1
+    try:
+        os.setsid()
+        if os.fork() == 0:
+            _stand_over(channel, descriptors, pipes)
+        status = 0
+    finally:
+        os._exit(status)
+
+
+def _stand_over(channel: socket.socket, descriptors: list[int], pipes: int) -> None:
+    """A guard over a supervisor. Nothing else of the process that this was forked from stays."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in range(3):
+        os.dup2(null, standard)
+    kept = {channel.fileno(), *descriptors}
+    _close_others(kept)
+    _settle_signals()
+    os.chdir("/")
+    prctl = _load_prctl()
+    if prctl is not None:
+        prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    supervisor = 0 if prctl is None else os.fork()
+    if supervisor:
+        _close_others(set())
+        Guard(supervisor).run()
+    else:
+        Supervisor(channel, -1, prctl).run(descriptors, pipes)
+
+
+def _close_others(kept: set[int]) -> None:
+    """Close all descriptors but the standard ones and these."""
+    for name in os.listdir("/proc/self/fd"):
+        number = int(name)
+        if number > 2 and number not in kept:
+            with contextlib.suppress(OSError):  # that of the listing itself
+                os.close(number)
 
 
 def _load_prctl() -> Prctl | None:
