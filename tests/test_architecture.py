@@ -39,7 +39,8 @@ MAY_USE = {
     "engine": {"files", "term", "incr", "store", *EVERYWHERE},
     "cache": {"engine", "files", "store", "term", "incr", *EVERYWHERE},
     # Of `service` only what `PLUGIN_DOORS` has, and `facade` for the type of the engine.
-    "plugins": {"service", "facade", *CORE, *EVERYWHERE},
+    "plugins": {"service", "facade", "places", *CORE, *EVERYWHERE},
+    "places": {"engine", "files", "store", "term", *EVERYWHERE},
     "reports": {"engine", "files", "store", "term", *EVERYWHERE},
     "explain": {*CORE, *EVERYWHERE},
     "facade": {"explain", "reports", *CORE, *EVERYWHERE},
@@ -62,6 +63,9 @@ DOORS = {"incr": ["pycurrent.incr"], "term": ["pycurrent.term", "pycurrent.term.
 
 PLUGIN_DOORS = {"pycurrent.service.login", "pycurrent.service.routes"}
 """All that plugins may import of `service`: small modules, which load nothing else of it."""
+
+AT_PLACES = {"frames", "supervisor"}
+"""The modules that programs at other places import without their package, which is not there."""
 
 WITHOUT_CIRCLES = {"term"}
 """The rooms whose modules need no circles, not even of types."""
@@ -310,7 +314,8 @@ def declared() -> tuple[set[str], dict[str, set[str]]]:
 def test_only_declared_packages_are_imported() -> None:
     """Besides the standard library: always those needed always, an extra's by its plugin.
 
-    pytest and mypy are there where their plugins are loaded.
+    pytest and mypy are there where their plugins are loaded, and the programs that run at places
+    find each other there.
     """
     always, extras = declared()
     distributions = packages_distributions()
@@ -325,6 +330,9 @@ def test_only_declared_packages_are_imported() -> None:
             allowed |= extras.get(parts[2], set())
         if found.module == f"{PACKAGE}.mypy_plugin":
             allowed |= {"mypy"}
+        if parts[1:2] == ["places"]:
+            allowed |= AT_PLACES
+            names |= {found.package}
         if found.module == f"{PACKAGE}.testing.pytest_plugin":
             allowed |= {"pytest", "pytest-asyncio"}
         if not names & allowed:

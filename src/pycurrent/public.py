@@ -42,7 +42,15 @@ from pycurrent.term import (
 
 if TYPE_CHECKING:
     from pycurrent.cache import Fired, Input, Schedule, Trigger
-    from pycurrent.engine import Cache, CommandFailed, FileMonitor, Monitor, Pool, Secret
+    from pycurrent.engine import (
+        Cache,
+        CommandFailed,
+        FileMonitor,
+        JobPath,
+        Monitor,
+        Pool,
+        Secret,
+    )
     from pycurrent.files import File, Tree
     from pycurrent.store.keep import keep
     from pycurrent.term import Var, inputs
@@ -56,6 +64,7 @@ else:
                 "Cache",
                 "CommandFailed",
                 "FileMonitor",
+                "JobPath",
                 "Monitor",
                 "Pool",
                 "Secret",
@@ -84,6 +93,7 @@ __all__ = [
     "Fired",
     "Input",
     "Job",
+    "JobPath",
     "Level",
     "Limits",
     "LogRule",

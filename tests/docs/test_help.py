@@ -33,6 +33,7 @@ OURS = {
     "Current": "remedy shape",
     "Failed": "rank",
     "FileMonitor": "given_instead watching",
+    "Hosts": "has_room keep_open lends_places places",
     "Input": "remedy type_name",
     "LogRule": "as_record of_record",
     "Monitor": "given_instead watching",

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from pycurrent.cache import Builder, builder
-from pycurrent.engine import Config, Job, Level, Pool
+from pycurrent.engine import AnyPool, Config, Job, Level
 from pycurrent.engine.pool import Tickets, Urgency
 from pycurrent.facade import Engine
 from pycurrent.term import Current, Ok, Var, component
@@ -128,7 +128,7 @@ class Work(Builder[str, str]):
     durable = True
     auto_cancel = True
 
-    def __init__(self, folder: Path, pool: Pool | None, timeout: timedelta | None) -> None:
+    def __init__(self, folder: Path, pool: AnyPool | None, timeout: timedelta | None) -> None:
         self.folder = folder
         self.pool = pool
         self.timeout = timeout
@@ -144,7 +144,7 @@ async def other(job: Job) -> str:
 
 
 def pipeline(
-    plan: str, folder: Path, *, pool: Pool | None = None, timeout: timedelta | None = None
+    plan: str, folder: Path, *, pool: AnyPool | None = None, timeout: timedelta | None = None
 ) -> Current[str]:
     return component("work", lambda: Work(folder, pool, timeout).get(plan))
 

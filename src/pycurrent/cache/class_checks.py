@@ -18,12 +18,13 @@ OF_THE_CLASS = (
     "latched",
     "lookup",
     "durable",
+    "local",
     "for_untrusted",
 )
 """The names of what a class of operations says once for all its objects."""
 RETIRE, STILL_THERE, STILL_THERE_MANY = "retire", "still_there", "still_there_many"
 """The names of methods that operations may have: see `Retiring`, `CanTell` and `CanTellOfMany`."""
-_FLAGS = ("auto_cancel", "latched", "lookup", "durable", "for_untrusted")
+_FLAGS = ("auto_cancel", "latched", "lookup", "durable", "local", "for_untrusted")
 OURS = frozenset({"pycurrent.cache.operation", "pycurrent.cache.operation_type"})
 """The modules of the classes from which operations derive."""
 

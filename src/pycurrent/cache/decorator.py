@@ -42,6 +42,7 @@ def builder(
     auto_cancel: bool = False,
     lookup: bool = False,
     durable: bool = False,
+    local: bool = False,
     for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
@@ -65,6 +66,7 @@ def builder(
     something: a refresh by its schedule that finds the same value again leaves no job in the
     history, and no log. `durable` says that its effects are those of the commands it runs: where
     the engine has a lease they go on when that is killed, and the next one goes on with the job.
+    `local` says that it needs files of the engine's machine, so no pool may lend it another place.
     `for_untrusted` says that it runs none of the code of strangers for whom it
     works: then it gets secrets, and needs no approval.
 
@@ -90,6 +92,7 @@ def builder(
         still_there_many=still_there_many,
         lookup=lookup,
         durable=durable,
+        local=local,
         for_untrusted=for_untrusted,
     )
     return cast("BuilderForm", form.decorate)
@@ -105,6 +108,7 @@ def publisher(
     auto_cancel: bool = False,
     latched: bool = False,
     durable: bool = False,
+    local: bool = False,
     for_untrusted: bool = False,
     schedule: Schedule | None = None,
     retry: Retry | None = None,
@@ -123,8 +127,9 @@ def publisher(
     value is wanted; without it that follows once the job has ended. With `latched` the last outcome
     is still reported while a new value is being set. `retire`, an async function of (job, key ...,
     outcome), takes back what was set once that has gone from the pipeline; it is given what the
-    last setting has returned. `still_there` and `still_there_many` are as with `builder`, and
-    so are `durable` and `for_untrusted`: only with the latter untrusted work may set something.
+    last setting has returned. `still_there` and `still_there_many` are as with `builder`, and so
+    are `durable`, `local` and `for_untrusted`: only with the latter untrusted work may set
+    something.
 
         @publisher("deploy", level=Level.DANGEROUS)
         async def deploy(job: Job, place: str, *, version: str) -> None:
@@ -146,6 +151,7 @@ def publisher(
         latched,
         *also,
         durable=durable,
+        local=local,
         for_untrusted=for_untrusted,
     )
     return cast("PublisherForm", form.decorate)
@@ -171,6 +177,7 @@ class _Form(Struct, frozen=True):
     still_there_many: Function[Sequence[bool]] | None = None
     lookup: bool = False
     durable: bool = False
+    local: bool = False
     for_untrusted: bool = False
 
     def __post_init__(self) -> None:
@@ -191,7 +198,7 @@ class _Form(Struct, frozen=True):
         check_version(self.version, name)
         if self.label is not None and not isinstance(self.label, str):
             raise WrongKind(f"{name}: label= takes a text, not {shown(self.label)}")
-        for option in ("auto_cancel", "latched", "lookup", "durable", "for_untrusted"):
+        for option in ("auto_cancel", "latched", "lookup", "durable", "local", "for_untrusted"):
             if not isinstance(getattr(self, option), bool):
                 value = shown(getattr(self, option))
                 raise WrongKind(f"{name}: {option}= takes True or False, not {value}")
@@ -274,6 +281,7 @@ def _operation(form: _Form, fn: Function[V], signature: inspect.Signature) -> An
         "latched": form.latched,
         "lookup": form.lookup,
         "durable": form.durable,
+        "local": form.local,
         "for_untrusted": form.for_untrusted,
         "retry": form.retry or DEFAULT,
         "version": form.version,

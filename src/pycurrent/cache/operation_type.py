@@ -49,6 +49,10 @@ class AnyOperation(ABC):
     """True if its effects are those of the commands that its jobs run. Where an engine has a lease,
     these go on when it is killed, and the next engine goes on with the job: see `Job.exec`.
     """
+    local: ClassVar[bool] = False
+    """True if it needs files of the engine's machine: a job that a pool would lend another place is
+    refused before it starts.
+    """
     retry: ClassVar[Retry] = DEFAULT
     """How often work that has failed is tried again by itself, by the kind of the failure."""
 
@@ -225,6 +229,7 @@ class OperationType:
         """True if it runs no untrusted code, and works for it."""
         self.lookup = cls.lookup
         self.durable = cls.durable
+        self.local = cls.local
         key, value, outcome = cls.types()
         if self.lookup and (value is not None or self.retires):
             raise UsageError(

@@ -78,6 +78,10 @@ class JobOwnership:
         """The owner of a job is asked whether its effects are those of its commands."""
         return self.op_type.durable
 
+    def is_local(self, job: DrivenJob) -> bool:
+        """The owner of a job is asked whether it needs files of the engine's machine."""
+        return self.op_type.local
+
     def looks_again(self, job: DrivenJob) -> bool:
         """True if a job leaves no record unless it finds something new."""
         run = self.run

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.monitor import FileMonitor, Monitor
     from pycurrent.engine.not_started import CommandNotStarted
+    from pycurrent.engine.place import JobPath, Place, PlaceLost
     from pycurrent.engine.pool import AnyPool, Pool, Urgency, Waiter
     from pycurrent.engine.process import Processes, SupervisorLost
     from pycurrent.engine.secret import Secret
@@ -43,6 +44,7 @@ else:
             "pycurrent.engine.follow": ["LogSource"],
             "pycurrent.engine.joblog": ["JobLog"],
             "pycurrent.engine.monitor": ["FileMonitor", "Monitor"],
+            "pycurrent.engine.place": ["JobPath", "Place", "PlaceLost"],
             "pycurrent.engine.pool": ["AnyPool", "Pool", "Urgency", "Waiter"],
             "pycurrent.engine.not_started": ["CommandNotStarted"],
             "pycurrent.engine.process": ["Processes", "SupervisorLost"],
@@ -71,6 +73,7 @@ __all__ = [
     "JobHost",
     "JobLog",
     "JobLogs",
+    "JobPath",
     "JobState",
     "Level",
     "Limits",
@@ -92,6 +95,8 @@ __all__ = [
     "PauseBoard",
     "PauseKind",
     "PausedWork",
+    "Place",
+    "PlaceLost",
     "Pool",
     "Problem",
     "Problems",

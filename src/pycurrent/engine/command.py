@@ -10,6 +10,7 @@ from typing import TypedDict, Unpack
 
 from pycurrent.engine.arguments import check_command
 from pycurrent.engine.machine import Blame
+from pycurrent.engine.place import JobPath
 from pycurrent.engine.shell_words import check_words
 from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
@@ -60,7 +61,7 @@ class Command:
         check_command(options, known=CommandOptions.__annotations__)
         cwd, env, stdin = options.get("cwd"), options.get("env"), options.get("stdin")
         show = options.get("show")
-        self.argv = [os.fspath(word) for word in argv]
+        self.argv = [str(word) if isinstance(word, JobPath) else os.fspath(word) for word in argv]
         if show is None:
             check_words(self.argv)
         self.cwd = None if cwd is None else Path(cwd)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TypeVar, cast
+from typing import IO, TYPE_CHECKING, TypeVar, cast
 
 from pycurrent.engine.command import Command, CommandFailed
 from pycurrent.engine.encoding import encode
@@ -20,7 +20,11 @@ from pycurrent.engine.shell_words import unread, unread_operator
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.engine.turns import Turn
-from pycurrent.errors import PycurrentError
+from pycurrent.errors import PycurrentError, UsageError
+
+if TYPE_CHECKING:
+    from pycurrent.engine.place import Place
+    from pycurrent.engine.place_files import PlaceFiles
 
 T = TypeVar("T")
 
@@ -81,6 +85,21 @@ class Commands:
 
     async def begin(self) -> None:
         """Called before the work of a job that an earlier engine has begun."""
+
+    @property
+    def there(self) -> PlaceFiles:
+        """The files at the job's place, which is another one than the engine's machine."""
+        raise AssertionError("it runs on the engine's machine")
+
+    def move_to(self, place: Place) -> None:
+        """Run them at another place from here on. Raises `UsageError` where that is too late."""
+        raise UsageError(
+            f"the job has used commands or folders here before job.start gave it {place}: call"
+            " job.start first"
+        )
+
+    async def leave(self) -> None:
+        """Called once the job needs its place no more."""
 
     async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
         """The result of the function, which is called once for each name, by this engine or an

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import WrongKind
 from pycurrent.term import shown
@@ -15,16 +15,32 @@ R_co = TypeVar("R_co", covariant=True)
 class CustomPool(Generic[R_co]):
     """A pool whose resources come from elsewhere."""
 
+    lends_places: ClassVar[bool] = False
+    """True if its resources are places: see `place.py`."""
+
     def __init__(
-        self, label: str, acquire: Callable[[Any], AbstractAsyncContextManager[R_co]]
+        self,
+        label: str,
+        acquire: Callable[[Any], AbstractAsyncContextManager[R_co]],
+        restore: Callable[[Any, Any], AbstractAsyncContextManager[R_co]] | None = None,
     ) -> None:
         if not isinstance(label, str) or not callable(acquire):
             raise WrongKind(
                 f"Pool.of takes a label and a function of the job, not {shown(label)} and"
                 f" {shown(acquire)}"
             )
+        if restore is not None and not callable(restore):
+            raise WrongKind(
+                "Pool.of takes as restore= a function of the job and of the resource that it has,"
+                f" not {shown(restore)}"
+            )
         self.label = label
         self.acquire = acquire
+        self.restore = restore
+
+    def told(self, resource: object) -> object:
+        """A resource in what can be JSON, from which `restore` makes it again."""
+        return resource
 
     def __repr__(self) -> str:
         return f"Pool.of({self.label!r}, ...)"

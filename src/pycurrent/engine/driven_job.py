@@ -44,6 +44,7 @@ from pycurrent.engine.paused import Pause, StagePath
 from pycurrent.engine.pool import AnyPool, Pool, Tickets, Urgency
 from pycurrent.engine.resources import Resources
 from pycurrent.engine.stopped import Cancelled, Stopped, TimedOut, TimeLimit
+from pycurrent.engine.tasks import in_thread
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.engine.waits import Told, text_of
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
@@ -53,8 +54,10 @@ if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import Cache
     from pycurrent.engine.command import Command, CommandOptions
     from pycurrent.engine.commands import Commands
+    from pycurrent.engine.durable_commands import DurableCommands
     from pycurrent.engine.job_reports import Reported
     from pycurrent.engine.left_runs import LeftRun
+    from pycurrent.engine.place import JobPath, Place
     from pycurrent.files import File, Tree
 
 
@@ -231,8 +234,12 @@ class DrivenJob(JobTrust, Tickets):
     def commands(self) -> Commands:
         commands = self._parts.commands
         if commands is None:
-            if self.is_durable:
-                diverged = partial(self._owner.job_diverged, self)
+            diverged = partial(self._owner.job_diverged, self)
+            if self.place is not None:
+                commands = self.host.place_commands(
+                    self.id, self.job_log, diverged, self.waiting_for, goes_on=self.is_durable
+                )
+            elif self.is_durable:
                 commands = self.host.durable_commands(self.id, self.job_log, diverged)
             else:
                 commands = self.host.commands(self.id, self.job_log)
@@ -247,7 +254,8 @@ class DrivenJob(JobTrust, Tickets):
     def is_durable(self) -> bool:
         """True if its commands go on when the engine is killed, and the next one with the job."""
         is_wanted = self.host.config.lease is not None and sys.platform == "linux"
-        can_be = self.is_trusted and not isinstance(self.pool, CustomPool)
+        pool = self.pool
+        can_be = self.is_trusted and not (isinstance(pool, CustomPool) and pool.restore is None)
         return is_wanted and can_be and self._owner.is_durable(self)
 
     @property
@@ -259,7 +267,18 @@ class DrivenJob(JobTrust, Tickets):
     def go_on(self, left: LeftRun) -> None:
         """Go on with what an earlier engine has left of it."""
         diverged = partial(self._owner.job_diverged, self)
-        self._own_parts.commands = self.host.durable_commands(self.id, self.job_log, diverged, left)
+        held, commands = left.journal.held, self.host.durable_commands
+        if held is not None and held.is_place:
+            self._own_parts.commands = self.host.place_commands(
+                self.id, self.job_log, diverged, self.waiting_for, goes_on=True, left=left
+            )
+        else:
+            self._own_parts.commands = commands(self.id, self.job_log, diverged, left)
+
+    @property
+    def place(self) -> Place | None:
+        """Where its commands run; None: on the engine's machine."""
+        return self._parts.place
 
     @property
     def goes_on(self) -> bool:
@@ -364,6 +383,8 @@ class DrivenJob(JobTrust, Tickets):
         except UsageError:
             check_start(level, pool, timeout, priority)  # It names the call.
             raise
+        if isinstance(pool, CustomPool) and pool.lends_places:
+            self._check_place(pool)
         start = self._take_on(limits)
         resource = None
         try:
@@ -372,13 +393,48 @@ class DrivenJob(JobTrust, Tickets):
             await start.passed()
         finally:
             self._start = None
+        if isinstance(pool, CustomPool):
+            self._hold(pool, resource)
         self._begin(timeout)
         return resource
 
+    def _check_place(self, pool: CustomPool[Any]) -> None:
+        """Raise `UsageError` if its work can't be done at another place."""
+        if self._owner.is_local(self):
+            raise UsageError(
+                f"{self.op} needs files of the engine's machine, so it can't run at another place,"
+                f" which pool {pool.label} would lend it: give it another pool, or none"
+            )
+        if sys.platform != "linux":
+            raise UsageError(f"pool {pool.label} needs an engine on Linux")
+
+    def _hold(self, pool: CustomPool[Any], resource: Any) -> None:
+        """It has a resource: have the next engine know that, and go where it is."""
+        if pool.lends_places:
+            self._own_parts.place = resource
+            self.note(f"Runs at {resource}")
+            self.commands.move_to(resource)
+        if pool.restore is not None and not self.goes_on and (pool.lends_places or self.is_durable):
+            self._durable_commands.hold(
+                pool.told(resource), goes_on=self.is_durable, is_place=pool.lends_places
+            )
+
+    @property
+    def _durable_commands(self) -> DurableCommands:
+        from pycurrent.engine.durable_commands import DurableCommands
+
+        commands = self.commands
+        assert isinstance(commands, DurableCommands)
+        return commands
+
     async def _take(self, pool: CustomPool[Any], start: JobStart) -> Any:
         """Wait for a resource of a custom pool, which is given back if the job was paused
-        meanwhile.
+        meanwhile. A job that goes on gets the one again that it had.
         """
+        if self.goes_on:
+            if pool.restore is None:
+                self._durable_commands.give_up()
+            return await self.resources.take_again(pool, self, self._durable_commands.held)
         while True:
             await start.released()
             start.say_that_it_waits(pool)
@@ -571,12 +627,15 @@ class DrivenJob(JobTrust, Tickets):
         sarif: str | Sequence[str] | None = None,
         required: bool = False,
     ) -> Reported:
+        from pycurrent.engine import job_folders  # many jobs use no files
         from pycurrent.engine.job_reports import Reported
 
-        reports, failing = self.host.reports(), sys.exception()
+        failing = sys.exception()
         wanted = {"junit": junit, "coverage": coverage, "sarif": sarif}
-        what = ("report", os.fspath(folder), repr(wanted))
-        take = partial(reports.take, self, folder, wanted, required=required, failing=failing)
+        what = ("report", str(folder), repr(wanted))
+        take = partial(
+            job_folders.report, self, Path(folder), wanted, required=required, failing=failing
+        )
         return await self._noted(what, take, Reported)
 
     async def _noted(
@@ -602,7 +661,9 @@ class DrivenJob(JobTrust, Tickets):
         return await self.host.commits.written()
 
     @to_be_entered
-    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
+    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[JobPath]:
+        if self.place is not None:
+            return self.commands.there.tempdir(prefix)
         place = self.commands.place_of(prefix) if self.is_durable else None
         return temporary_folder(self.host.tmp, prefix, self.host.trash, place)
 
@@ -626,6 +687,11 @@ class DrivenJob(JobTrust, Tickets):
     @to_be_entered
     @asynccontextmanager
     async def cache_folder(self, cache: Cache) -> AsyncIterator[Path]:
+        if self.place is not None:
+            raise UsageError(
+                f"cache folders are on the engine's machine, and job {self.id} runs at"
+                f" {self.place}: keep what it needs in a folder there, or give it another pool"
+            )
         limit = self.time_limit
         async with AsyncExitStack() as held:
             if limit is not None:
@@ -641,22 +707,50 @@ class DrivenJob(JobTrust, Tickets):
 
     @to_be_awaited
     async def save(self, folder: Path | str, *patterns: str, required: bool = False) -> Tree:
+        from pycurrent.engine import job_folders  # many jobs use no files
         from pycurrent.files import Tree
 
-        save = partial(self.host.files().save, self, Path(folder), patterns, required=required)
-        return await self._noted(("save", os.fspath(folder), *patterns), save, Tree)
+        save = partial(job_folders.save, self, Path(folder), patterns, required=required)
+        return await self._noted(("save", str(folder), *patterns), save, Tree)
 
     @to_be_awaited
     async def save_file(self, path: Path | str) -> File:
+        from pycurrent.engine import job_folders  # many jobs use no files
         from pycurrent.files import File
 
-        save = partial(self.host.files().save_file, self, Path(path))
-        return await self._noted(("save_file", os.fspath(path)), save, File)
+        save = partial(job_folders.save_file, self, Path(path))
+        return await self._noted(("save_file", str(path)), save, File)
 
     @to_be_awaited
     async def put(self, what: Tree | File, target: Path | str) -> None:
-        put = partial(self.host.files().put, self, what, Path(target))
-        await self._noted(("put", str(what), os.fspath(target)), put, NoneType)
+        from pycurrent.engine import job_folders  # many jobs use no files
+
+        put = partial(job_folders.put, self, what, Path(target))
+        await self._noted(("put", str(what), str(target)), put, NoneType)
+
+    @to_be_awaited
+    async def read_file(self, path: Path | str) -> bytes:
+        if self.place is not None:
+            return await self.commands.there.read(Path(path))
+        return await in_thread(Path(path).read_bytes)
+
+    @to_be_awaited
+    async def write_file(self, path: Path | str, data: bytes | str) -> None:
+        from pycurrent.engine import job_folders  # many jobs use no files
+
+        content = data.encode() if isinstance(data, str) else data
+        if self.place is not None:
+            await self.commands.there.write(Path(path), content)
+        else:
+            await in_thread(job_folders.write_whole, Path(path), content)
+
+    @to_be_awaited
+    async def glob(self, folder: Path | str, pattern: str) -> list[JobPath]:
+        from pycurrent.engine import job_folders  # many jobs use no files
+
+        if self.place is not None:
+            return await self.commands.there.glob(Path(folder), pattern)
+        return await in_thread(job_folders.matching, Path(folder), pattern)
 
     def _turn_waited(self) -> None:
         """Its commands have to wait for their turn, or need not any more."""

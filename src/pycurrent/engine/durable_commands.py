@@ -18,14 +18,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 import msgspec
 
 from pycurrent.engine.command import Command
 from pycurrent.engine.commands import Commands
 from pycurrent.engine.joblog import JobLog
-from pycurrent.engine.journal import Entry, Journal, parts_of
+from pycurrent.engine.journal import Entry, Held, Journal, parts_of
 from pycurrent.engine.left_runs import LeftRun, end_reached
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.machine import Blame
@@ -134,13 +134,34 @@ class DurableCommands(Commands):
                 self._reattached[entry] = process
                 self._running[process] = None
             elif ended is None:
-                self._give_up()
+                self._reaches_no_more(entry)
             if ended is not None and ended.how != "exited":
-                self._give_up()
+                self.give_up()
         self._log.to_file().follow(journal.cursor)
         self._look_whether_replayed()
 
-    def _give_up(self) -> None:
+    def _reaches_no_more(self, entry: Entry) -> None:
+        """Nobody knows how a command has ended, or whether it has. Raises `NotReplayed`."""
+        self.give_up()
+
+    def hold(self, resource: object, *, goes_on: bool = True, is_place: bool = False) -> None:
+        """Have the next engine know what the job holds of its pool, and whether that is a place.
+        Raises OSError.
+        """
+        self.journal.hold(Held(resource, goes_on, is_place))
+
+    @property
+    def held(self) -> object:
+        """The resource of the job under an earlier engine, as `hold` was told. Raises
+        `NotReplayed`.
+        """
+        held = self.journal.held
+        if held is None:
+            self.give_up()
+        return held.resource
+
+    def give_up(self) -> NoReturn:
+        """The job can't go on: it is run afresh."""
         self._diverged()
         raise NotReplayed("the work of the job can't go on where it was: it is run afresh")
 
@@ -151,7 +172,7 @@ class DurableCommands(Commands):
 
     def check_replayed(self) -> None:
         if self.is_replaying and not self._ending:
-            self._give_up()
+            self.give_up()
 
     # Commands
 
@@ -229,7 +250,7 @@ class DurableCommands(Commands):
                 async with asyncio.timeout(_PATIENCE):
                     await self._claimed.wait()
             except TimeoutError:
-                self._give_up()
+                self.give_up()
         return journal.new(digest), True
 
     async def _status_of(
@@ -257,7 +278,7 @@ class DurableCommands(Commands):
             closing.callback(os.close, writer)
             stdout = writer
             if has_output:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+                flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
                 stdout = os.open(f"{entry.folder}.new/out", flags, 0o600)
                 closing.callback(os.close, stdout)
             return await self._begin(command, stdout, writer, reader, durable)

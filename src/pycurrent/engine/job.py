@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.custom_pool import CustomPool
     from pycurrent.engine.hooks import Hook
     from pycurrent.engine.job_reports import Reported
+    from pycurrent.engine.place import JobPath
     from pycurrent.engine.pool import AnyPool, Pool, Urgency
     from pycurrent.files import File, Tree
 
@@ -298,9 +299,28 @@ class Job(ABC):
         """
 
     @abstractmethod
-    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[Path]:
+    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[JobPath]:
         """A temporary folder, removed with all that is in it at the end of the block. In a durable
         job that goes on it is the one that was there before, as the commands have left it.
+
+        It is where the commands run. Where that is another place, no function that reads or writes
+        files takes its path: use `read_file`, `write_file` and `glob`, which work everywhere.
+        """
+
+    @abstractmethod
+    async def read_file(self, path: Path | str) -> bytes:
+        """The content of a file, where the job's commands run. Raises OSError."""
+
+    @abstractmethod
+    async def write_file(self, path: Path | str, data: bytes | str) -> None:
+        """Write a file where the job's commands run, as a whole or not at all; a text as UTF-8. One
+        that is there is replaced, and its permissions stay. Raises OSError.
+        """
+
+    @abstractmethod
+    async def glob(self, folder: Path | str, pattern: str) -> list[JobPath]:
+        """The paths below a folder, where the job's commands run, that match a pattern such as
+        `*.xml` or `**/*.xml`, sorted; none if there is no such folder.
         """
 
     @property

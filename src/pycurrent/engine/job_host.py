@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from pycurrent.engine.paused import PausedWork
 from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.thread import LoopThread
 from pycurrent.engine.turns import Turn, Turns
-from pycurrent.engine.waits import Waits
+from pycurrent.engine.waits import Told, Waits
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.left_runs import LeftRun
+    from pycurrent.engine.place_commands import PlaceCommands
     from pycurrent.engine.process import Processes
 
 
@@ -68,6 +70,34 @@ class JobHost(Struct, frozen=True):
         lock = JobLock(self.runs, job_id, self.locks)
         return Commands(self.processes(), log, self.tmp, lock, Turn(self.turns))
 
+    def place_commands(
+        self,
+        job_id: str,
+        log: JobLog,
+        diverged: Callable[[], None],
+        waiting: Callable[[Told], AbstractContextManager[None]],
+        *,
+        goes_on: bool,
+        left: LeftRun | None = None,
+    ) -> PlaceCommands:
+        """The commands of a job at another place; durable if the job `goes_on` under the next
+        engine.
+        """
+        from pycurrent.engine.place_commands import PlaceCommands
+
+        lock, turn = JobLock(self.runs, job_id, self.locks), Turn(self.turns)
+        lease = self._lease if goes_on else 0.0
+        processes = self.processes()
+        return PlaceCommands(
+            processes, log, self.tmp, lock, turn, lease, diverged, left, waiting=waiting
+        )
+
+    @property
+    def _lease(self) -> float:
+        """The lease of durable commands, in seconds."""
+        lease = NO_LEASE if self.config.lease is None else self.config.lease
+        return lease.total_seconds()
+
     def durable_commands(
         self,
         job_id: str,
@@ -79,7 +109,5 @@ class JobHost(Struct, frozen=True):
         from pycurrent.engine.durable_commands import DurableCommands
 
         lock, turn = JobLock(self.runs, job_id, self.locks), Turn(self.turns)
-        lease = NO_LEASE if self.config.lease is None else self.config.lease
-        seconds = lease.total_seconds()
         processes = self.processes()
-        return DurableCommands(processes, log, self.tmp, lock, turn, seconds, diverged, left)
+        return DurableCommands(processes, log, self.tmp, lock, turn, self._lease, diverged, left)

@@ -53,6 +53,9 @@ class JobOwner(Protocol):
     def is_durable(self, job: DrivenJob, /) -> bool:
         """True if its operation says that its effects are its commands."""
 
+    def is_local(self, job: DrivenJob, /) -> bool:
+        """True if its operation says that it needs files of the engine's machine."""
+
     def job_diverged(self, job: DrivenJob, /) -> None:
         """It can't go on where an earlier engine has left it: it is to be run afresh."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.commands import Commands
     from pycurrent.engine.forgotten import Calls
     from pycurrent.engine.hooks import Hooks
+    from pycurrent.engine.place import Place
     from pycurrent.engine.resources import Resources
     from pycurrent.engine.stopped import TimeLimit
 
@@ -22,6 +23,7 @@ class JobParts(Struct):
     commands: Commands | None = None
     resources: Resources | None = None
     time_limit: TimeLimit | None = None
+    place: Place | None = None
 
 
 NO_PARTS = JobParts()

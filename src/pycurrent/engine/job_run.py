@@ -22,7 +22,7 @@ from pycurrent.engine.machine import Blame, attributed, blame
 from pycurrent.engine.other_names import name_members
 from pycurrent.engine.printing import print_to
 from pycurrent.engine.stopped import Cancelled, TimedOut
-from pycurrent.engine.tasks import failure_by, take_cancellation
+from pycurrent.engine.tasks import failure_by, take_cancellation, uncancellable
 from pycurrent.errors import PycurrentError
 from pycurrent.term import Failed, FailureKind, Ok
 
@@ -128,9 +128,18 @@ async def _wind_up(job: DrivenJob) -> None:
     await job.hooks.ended()
     if job.has_commands:
         await job.commands.outlive()
+        await _left(job)
     await job.resources.give_back(job.pool, job.note)
     # Giving back may have added some.
     await job.hooks.ended()
+
+
+async def _left(job: DrivenJob) -> None:
+    """Have it leave the place where it was at work. Anything that stays there does no harm."""
+    try:
+        await uncancellable(job.commands.leave())
+    except (OSError, PycurrentError) as error:
+        job.note(f"Its folders at {job.place} are removed later: {error}")
 
 
 async def _told(job: DrivenJob, outcome: Ok[T] | Failed, explain: Explain) -> Ok[T] | Failed:

@@ -7,6 +7,7 @@
                                  that was asked for
                  tmp-<digest>/   a temporary folder
                  once-<digest>   what `job.once` has given
+                 held            the resource that its pool has lent it
 
 The operation's function is called again by the engine that goes on. All it asks for is found here
 by what it is, and by how often the same was asked for before, not by the order: so two tasks of a
@@ -25,8 +26,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import msgspec
 from msgspec import Struct
 
 from pycurrent.store.trees import remove_tree
@@ -34,6 +36,7 @@ from pycurrent.store.trees import remove_tree
 _CURSOR = "cursor"
 _KEY = "key"
 _ONCE = "once-"
+_HELD = "held"
 _NEW = ".new"
 _HEAD = struct.Struct("!HQQQ")
 """The version of the file, the bytes and lines of the log, and the number of the first command of
@@ -50,6 +53,17 @@ _DONE = (1 << 64) - 1
 
 class UnknownJournal(Exception):
     """There is no journal, or one of another version, or it is damaged: nobody can go on."""
+
+
+class Held(Struct, frozen=True):
+    """The resource that a job has of a pool which can give it back to the next engine."""
+
+    resource: Any
+    """As the pool tells it, in what can be JSON."""
+    goes_on: bool
+    """False for a job that is not durable: its commands end with the engine."""
+    is_place: bool = False
+    """True if that is where its commands run."""
 
 
 class Ended(Struct, frozen=True):
@@ -257,6 +271,11 @@ class Journal:
         self.cursor.done(entry.number)
         remove_tree(Path(f"{entry.folder}{_NEW}"))
 
+    @property
+    def token(self) -> str:
+        """Tells the job from all others of all engines, and tells nobody which one it is."""
+        return hmac.new(self._key, b"token", "sha256").hexdigest()[:24]
+
     def place(self, name: str) -> Path:
         """The place of a temporary folder with this name."""
         return self.folder / f"tmp-{self.digest([b'tmp', name.encode()])}"
@@ -267,6 +286,20 @@ class Journal:
         """
         mac = hmac.new(self._key, name.encode(), "sha256")
         return self.folder / f"{_ONCE}{mac.hexdigest()[:24]}"
+
+    def hold(self, held: Held) -> None:
+        """Note what the job holds. Raises OSError."""
+        part = self.folder / f"{_HELD}.part"
+        part.write_bytes(msgspec.json.encode(held))
+        part.rename(self.folder / _HELD)
+
+    @property
+    def held(self) -> Held | None:
+        """The resource that it has; None without one."""
+        try:
+            return msgspec.json.decode((self.folder / _HELD).read_bytes(), type=Held)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            return None
 
     def close(self) -> None:
         """Nothing more is noted. It stays. Twice is fine."""

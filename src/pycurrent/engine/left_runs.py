@@ -66,9 +66,10 @@ def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
         return None
     found = ((entry, reach(entry)) for entry in journal.unclaimed if entry.ended is None)
     reached = {entry: answer for entry, answer in found if answer is not None}
-    record = store.job(str(folder.relative_to(state.runs)))
+    record, held = store.job(str(folder.relative_to(state.runs))), journal.held
     if (
         record is not None
+        and (held is None or held.goes_on)
         and record.ended is JobEnd.INTERRUPTED
         and record.started is not None
         and state.job_path(record.job_id).exists()

@@ -191,11 +191,20 @@ class Pool:
         return f"Pool({self.label!r}, {self.capacity}{shared}{limited})"
 
     @staticmethod
-    def of(label: str, acquire: Callable[[J], AbstractAsyncContextManager[R]]) -> CustomPool[R]:
+    def of(
+        label: str,
+        acquire: Callable[[J], AbstractAsyncContextManager[R]],
+        *,
+        restore: Callable[[J, R], AbstractAsyncContextManager[R]] | None = None,
+    ) -> CustomPool[R]:
         """A pool whose resources are got by `acquire(job)`: an async context manager, which gives
         the resource for the block, and gets it back at its end.
+
+        A durable job can have one of them only with `restore(job, resource)`: where the job goes on
+        after its engine was killed, that gives again what it had. The resources are noted as JSON
+        then: texts, numbers, lists, dicts with texts as keys.
         """
-        return CustomPool(label, acquire)
+        return CustomPool(label, acquire, restore)
 
     @property
     def waiting(self) -> list[Waiter]:

@@ -98,6 +98,11 @@ class Process:
                 )
 
     @property
+    def has_ended(self) -> bool:
+        """True once nothing of it is left."""
+        return self._channel.closed.done()
+
+    @property
     def left_behind(self) -> LeftBehind | None:
         """The processes that lived on when the command had exited, and were ended. After `wait`."""
         return self._channel.left_behind
@@ -122,6 +127,7 @@ class Processes:
         self._grace = grace
         self._descriptors = descriptors
         self._channels: set[SupervisorChannel] = set()
+        self._serving: set[SupervisorChannel] = set()
         self._idle = IdleSupervisors(idle)
         self.copiers = Copiers()
         """Copy what the commands print."""
@@ -136,8 +142,8 @@ class Processes:
 
     @property
     def running(self) -> int:
-        """The commands that were begun and have not ended yet."""
-        return len(self._channels)
+        """The commands that were begun and have not ended yet, without those that only serve."""
+        return len(self._channels) - len(self._serving)
 
     async def start(
         self,
@@ -152,12 +158,15 @@ class Processes:
         pipes: Sequence[int] = (),
         locks: Sequence[int] = (),
         durable: Durability | None = None,
+        serves: bool = False,
     ) -> Process:
         """Starts a command; returns once it has been executed.
 
         `grace` stands in for that of all of them. `pipes` are the other ends of its `stdout` and
         `stderr`: they are drained if this process dies. `locks` are kept open as long as anything
         of the command lives. With `durable` there is one pipe, which the supervisor reads.
+        A command that `serves` others runs for as long as they may need it: that does not count as
+        work.
 
         The descriptors are duplicated: the caller keeps its own, and closes them. The command
         has no others. `cwd` and `env` None are the engine's own at this moment. The command is
@@ -178,6 +187,8 @@ class Processes:
                 continue
             process = self._process(argv[0], cwd, await _begin(channel), channel)
             if process is not None:
+                if serves and not channel.closed.done():
+                    self._serving.add(channel)
                 return process
         raise not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
 
@@ -281,6 +292,7 @@ class Processes:
 
     def _has_ended(self, channel: SupervisorChannel, waiting: socket.socket | None) -> None:
         self._channels.discard(channel)
+        self._serving.discard(channel)
         if waiting is not None:
             self._idle.add(waiting)
 

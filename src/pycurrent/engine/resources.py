@@ -33,6 +33,12 @@ class Resources:
         self._held = AsyncExitStack()
         return await self._held.enter_async_context(pool.acquire(job))
 
+    async def take_again(self, pool: CustomPool[Any], job: Waiter, told: object) -> Any:
+        """Hold again the resource that the job has had under an earlier engine, and return it."""
+        assert pool.restore is not None
+        self._held = AsyncExitStack()
+        return await self._held.enter_async_context(pool.restore(job, told))
+
     def drop(self) -> None:
         """Give back the resource of a pool that counts them."""
         lender, self._lender = self._lender, None

@@ -92,6 +92,11 @@ class SpoolPump:
         self._is_done = True
         return True
 
+    async def settled(self) -> None:
+        """Wait until it is at no work: then its file is closed."""
+        while self._task is not None and not self._task.done():
+            await uncancellable(self._task)
+
     async def finished(self) -> None:
         """Copy all that is there: the command has ended. Raises OSError if it can't be read."""
         self.ends = True

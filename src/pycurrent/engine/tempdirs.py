@@ -15,10 +15,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from pycurrent.engine.tasks import in_thread
 from pycurrent.store.trees import remove_tree
+
+if TYPE_CHECKING:
+    from pycurrent.engine.place import JobPath
 
 _GONE = "gone-"
 """How the name of a folder begins that is being removed."""
@@ -100,16 +103,18 @@ def temporary_file(folder: Path) -> IO[bytes]:
 @asynccontextmanager
 async def temporary_folder(
     parent: Path, prefix: str, trash: Trash, place: Path | None = None
-) -> AsyncIterator[Path]:
+) -> AsyncIterator[JobPath]:
     """A new folder, gone with all that is in it at the end of the block, cancelled or not. With a
     `place` it is there, with what a killed engine has left in it.
     """
+    from pycurrent.engine.place import JobPath  # an engine that runs no job does not need it
+
     if place is None:
         from tempfile import mkdtemp  # an engine that runs no job does not need it
 
-        path = Path(mkdtemp(prefix=prefix, dir=parent))
+        path = JobPath(mkdtemp(prefix=prefix, dir=parent))
     else:
-        path = place
+        path = JobPath(place)
         path.mkdir(mode=0o700, exist_ok=True)
     try:
         yield path

@@ -66,6 +66,7 @@ class DockerBuild(Builder[BuildKey, Image]):
     """Builds an image without a name, which stays in the engine."""
 
     id: ClassVar[str] = "docker-build"
+    local: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     # Equal for one engine, so that it is asked about all their images at once.

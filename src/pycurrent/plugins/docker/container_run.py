@@ -42,6 +42,7 @@ class ContainerRun(Builder[RunKey, V]):
     """Runs a container to its end."""
 
     auto_cancel: ClassVar[bool] = True
+    local: ClassVar[bool] = True
     verb: ClassVar[str]
 
     client: Client

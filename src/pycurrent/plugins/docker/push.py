@@ -22,6 +22,7 @@ class DockerPush(Publisher[str, Image, str]):
     """Sets a name in a registry to an image. The engine does not matter to the name."""
 
     id: ClassVar[str] = "docker-push"
+    local: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

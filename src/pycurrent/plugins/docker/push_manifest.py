@@ -28,6 +28,7 @@ class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
     """Sets a name in a registry to images of the same registry."""
 
     id: ClassVar[str] = "docker-push-manifest"
+    local: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

@@ -44,6 +44,7 @@ class RegistryLook(Builder[NamedImage, V]):
     """Looks at an image in its registry, with a login if there are credentials."""
 
     auto_cancel: ClassVar[bool] = True
+    local: ClassVar[bool] = True
     verb: ClassVar[str]
 
     # Equal for one engine, so that it is asked about all their images at once.

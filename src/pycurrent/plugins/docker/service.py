@@ -34,6 +34,7 @@ class DockerService(Publisher[ServiceKey, str, None]):
     """Sets the image of a service."""
 
     id: ClassVar[str] = "docker-service"
+    local: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

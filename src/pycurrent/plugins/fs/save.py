@@ -32,6 +32,7 @@ class FsSave(Publisher[Path, Value, None]):
     """Sets a file to some contents."""
 
     id: ClassVar[str] = "fs-save"
+    local: ClassVar[bool] = True
 
     def __init__(self, level: Level, wanted: Content | File, files: JobFiles | None = None) -> None:
         self.level = level

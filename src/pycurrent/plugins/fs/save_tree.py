@@ -31,6 +31,7 @@ class FsSaveTree(Publisher[Path, Tree, None]):
     """Sets a folder to some files."""
 
     id: ClassVar[str] = "fs-save-tree"
+    local: ClassVar[bool] = True
 
     level: Level
     take_over: bool

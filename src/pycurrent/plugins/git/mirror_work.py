@@ -49,6 +49,7 @@ class MirrorWork(Builder[K, str]):
     # It runs nothing of what it fetches.
     for_untrusted: ClassVar[bool] = True
     durable: ClassVar[bool] = True
+    local: ClassVar[bool] = True
 
     mirrors: Mirrors
     access: RepositoryAccess

@@ -27,6 +27,14 @@ _SINCE: Mapping[str, Version] = MappingProxyType(
         "ChannelTimeout": (9, 8),
     }
 )
+_OF_COMMANDS = frozenset(
+    {
+        *("ControlMaster", "ControlPath", "PermitLocalCommand", "LocalCommand", "LogLevel"),
+        *("ForkAfterAuthentication", "StdinNull", "SessionType", "ChannelTimeout"),
+    }
+)
+"""The options that a client needs which runs a command alone, without a program there that helps.
+"""
 _ALIVE_SECONDS = 15
 _ALIVE_TIMES = 3
 
@@ -144,6 +152,32 @@ class Host:
             options["GlobalKnownHostsFile"] = "/dev/null"
             options["VerifyHostKeyDNS"] = "no"
         return options
+
+
+def transport(host: Host, words: str, control: Path | None) -> list[str]:
+    """The command line of a client that has a shell on the host run these words, with the client's
+    own input and outputs. It asks nobody. It goes by the connection that a `master` has with this
+    `control`, if there is one.
+    """
+    return [*_through(host, control, "no"), words]
+
+
+def master(host: Host, control: Path) -> list[str]:
+    """The command line of a client that does nothing but keep a connection, for others to go by."""
+    program, *rest = _through(host, control, "yes")
+    return [program, "-N", *rest]
+
+
+def _through(host: Host, control: Path | None, is_master: str) -> list[str]:
+    program, *place = host.shown
+    options = host._options("")
+    return [
+        *(program, "-T", "-x", "-a", "-oLogLevel=ERROR", f"-oControlMaster={is_master}"),
+        f"-oControlPath={'none' if control is None else _quoted(control)}",
+        *([] if host.config is None else ["-F", str(host.config.absolute())]),
+        *(f"-o{name}={options[name]}" for name in options if name not in _OF_COMMANDS),
+        *place,
+    ]
 
 
 def _quoted(path: Path) -> str:

@@ -29,6 +29,7 @@ class SshOutput(Builder[Question, str]):
     """Keeps what a command on a host prints."""
 
     id: ClassVar[str] = "ssh-output"
+    local: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     remote: RemoteHost

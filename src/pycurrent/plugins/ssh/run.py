@@ -53,6 +53,7 @@ class SshRun(Publisher[Purpose, RemoteCommand, None]):
     """Runs a command on a host."""
 
     id: ClassVar[str] = "ssh-run"
+    local: ClassVar[bool] = True
 
     remote: RemoteHost
     limits: Limits
@@ -79,6 +80,7 @@ class SshFiles(Builder[FilesQuestion, Tree]):
     """Keeps files that a command on a host makes."""
 
     id: ClassVar[str] = "ssh-files"
+    local: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     remote: RemoteHost

@@ -1,0 +1,116 @@
+"""The files of a job at another place: they travel through its relay, as archives.
+
+To ask for the same again does no harm, so a relay that has lost its connection does that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any, Protocol
+
+from pycurrent.engine.place import JobPath, PathThere
+from pycurrent.engine.tasks import in_thread, stoppable, uncancellable
+from pycurrent.engine.tempdirs import Trash, temporary_folder
+from pycurrent.files.archive import pack, unpack
+from pycurrent.files.patterns import fixed_folder, outermost
+
+
+class Asking(Protocol):
+    """The commands of a job at a place."""
+
+    @property
+    def tmp(self) -> Path:
+        """Where temporary files are made here."""
+
+    async def ask(self, request: dict[str, object]) -> Any:
+        """Ask the place for something. Raises OSError, and `PlaceLost`."""
+
+
+class PlaceFiles:
+    """The files of one job at its place."""
+
+    def __init__(self, commands: Asking, job: str) -> None:
+        """`job`: the token by which the place knows the job."""
+        self._commands = commands
+        self._job = job
+        self._folders: Counter[str] = Counter()
+
+    async def _ask(self, what: str, files: dict[str, object] | None = None, **args: object) -> Any:
+        return await self._commands.ask({"what": what, "args": args, **(files or {})})
+
+    async def leave(self) -> None:
+        """Remove all that the job has there."""
+        await self._ask("forget", job=self._job)
+
+    @asynccontextmanager
+    async def tempdir(self, prefix: str) -> AsyncIterator[PathThere]:
+        """A temporary folder there. In a job that goes on the same one as before."""
+        self._folders[prefix] += 1
+        name = f"{prefix}{self._folders[prefix]}"
+        folder = await self._ask("folder", job=self._job, name=name)
+        try:
+            yield PathThere(folder)
+        finally:
+            await uncancellable(self._ask("remove", path=folder))
+
+    async def read(self, path: Path) -> bytes:
+        """The content of a file."""
+        async with self._scratch() as scratch:
+            content = scratch / "content"
+            await self._ask("read", {"output_file": str(content)}, path=str(path))
+            return await in_thread(content.read_bytes)
+
+    async def write(self, path: Path, data: bytes) -> None:
+        """Write a file, whole or not at all."""
+        async with self._scratch() as scratch:
+            content = scratch / "content"
+            await in_thread(content.write_bytes, data)
+            await self._ask("write", {"input_file": str(content)}, path=str(path))
+
+    async def glob(self, path: Path, pattern: str) -> list[JobPath]:
+        """The paths below a folder that match, sorted."""
+        found = await self._ask("glob", path=str(path), pattern=pattern)
+        return [PathThere(path, name) for name in found]
+
+    @asynccontextmanager
+    async def fetched(self, folder: Path, patterns: Sequence[str]) -> AsyncIterator[Path]:
+        """A folder here with what the patterns may select in one there, or all of it without any.
+
+        Raises `FilesError` for what can't be in a tree.
+        """
+        names = list(outermost(map(fixed_folder, patterns))) if patterns else [""]
+        async with self._scratch() as scratch:
+            archive, here = scratch / "tar", scratch / (folder.name or "root")
+            here.mkdir()
+            files: dict[str, object] = {"output_file": str(archive)}
+            await self._ask("pack", files, path=str(folder), names=names)
+
+            def unpacking(stop: Event) -> None:
+                with archive.open("rb") as source:
+                    unpack(source, here, stop)
+
+            await stoppable(unpacking)
+            await in_thread(archive.unlink)
+            yield here
+
+    @asynccontextmanager
+    async def sent(self, folder: Path) -> AsyncIterator[Path]:
+        """A folder here, in which the block puts what is to come into one there."""
+        async with self._scratch() as scratch:
+            here, archive = scratch / "files", scratch / "tar"
+            here.mkdir()
+            yield here
+
+            def packing(stop: Event) -> None:
+                with archive.open("wb") as target:
+                    pack(here, target, stop)
+
+            await stoppable(packing)
+            await self._ask("unpack", {"input_file": str(archive)}, path=str(folder))
+
+    def _scratch(self) -> Any:
+        return temporary_folder(self._commands.tmp, "place-", Trash())

@@ -1,0 +1,588 @@
+"""The agent: what runs at another place for one command, or one look at the files there.
+
+It is sent there by the relay (see `relay.py`), with `frames.py` and the engine's `supervisor.py`,
+into `~/.cache/pycurrent/programs/<digest>/`, and started by `python3` over a connection, of which
+it has the standard input and output. Any Python from 3.8 on will do.
+
+It has the command stood over by a supervisor, in a *run folder* of its own, as the engine does on
+its own machine::
+
+    ~/.cache/pycurrent/run/<job>/<name>/   spool, out, socket, status: see `supervisor.Durable`
+                           tmp-<digest>/   a temporary folder of the job
+                           work/           the working directory of commands that name none
+
+The agent passes on what the command prints. When its connection ends it ends, too, and the command
+goes on, for as long as the lease says. The next agent that is asked to run the same name attaches
+itself instead of running it again, and passes on what comes after the byte that it is told. So
+asking twice is as good as once, whatever became of the first one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pycurrent.engine import supervisor
+    from pycurrent.places import frames
+    from pycurrent.places.frames import Kind
+else:
+    import frames
+    import supervisor
+    from frames import Kind
+
+# ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH105, PTH108, PTH110, PTH112
+# ruff: noqa: PTH114, PTH116, PTH118, PTH120, PTH123, PTH208
+# No pathlib here: it would add to the time that each command takes to begin.
+
+_BEGINNING = 10.0
+"""Seconds for which another agent may take to begin a command."""
+_FIRST = 60.0
+"""Seconds within which a request has to come."""
+_STALE = 7 * 24 * 3600.0
+"""Seconds after which a job that nobody has asked for is forgotten."""
+_LOOK = 0.05
+
+
+class Refused(Exception):
+    """The request can't be met: the text says why."""
+
+
+class Link:
+    """The connection to the relay."""
+
+    def __init__(self) -> None:
+        os.set_blocking(0, False)
+        os.set_blocking(1, False)
+        self.out = frames.Outbox(1)
+        self.heard = time.monotonic()
+        self.silence = _FIRST
+        """Seconds without a word of the relay after which it is taken for gone."""
+        self.has_ended = False
+        self._reader = frames.Reader()
+
+    def wait(self, *descriptors: int, seconds: float | None = None) -> set[int]:
+        """Send and receive, until one of the descriptors can be read, or a message came, or so
+        long. Gives the descriptors that are ready, 0 among them.
+        """
+        poll = select.poll()
+        for descriptor in (0, *descriptors):
+            poll.register(descriptor, select.POLLIN)
+        if self.out:
+            poll.register(1, select.POLLOUT)
+        patience = self.heard + self.silence - time.monotonic()
+        if patience <= 0:
+            self.has_ended = True
+            return set()
+        limit = patience if seconds is None else min(seconds, patience)
+        ready = {descriptor for descriptor, _ in poll.poll(limit * 1000)}
+        try:
+            self.out.send()
+        except OSError:
+            self.has_ended = True
+        return ready
+
+    def messages(self) -> list[tuple[Kind, bytes]]:
+        """The messages that have come."""
+        data = frames.read_some(0)
+        if data is None:
+            return []
+        if not data:
+            self.has_ended = True
+            return []
+        self.heard = time.monotonic()
+        return list(self._reader.feed(data))
+
+    def flush(self) -> None:
+        """Send all, unless the relay goes."""
+        while self.out and not self.has_ended:
+            if 0 in self.wait():
+                self.messages()
+
+    def end(self, result: object) -> None:
+        self.out.add(frames.encode_json(Kind.END, result))
+        self.flush()
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+class Run:
+    """One command at this place."""
+
+    def __init__(self, link: Link, folder: str, request: dict[str, Any]) -> None:
+        self._link = link
+        self._folder = folder
+        self._request = request
+        self._channel: socket.socket | None = None
+        self._received = b""
+        self._files: list[tuple[Kind, str, int]] = [
+            (Kind.SPOOL, "spool", request["spool_at"]),
+            (Kind.OUTPUT, "out", request["out_at"]),
+        ]
+        self._left: list[Any] | None = None
+        self._not_started: list[int] | None = None
+
+    def begin(self, stdin: bytes) -> bool:
+        """Begin the command, or attach to it if it has begun. False if there is nothing to attach
+        to, and it is not to begin.
+        """
+        deadline = time.monotonic() + _BEGINNING
+        while not os.path.isdir(self._folder):
+            if not self._request["begin"]:
+                return False
+            new = self._folder + os.fsdecode(supervisor.NEW)
+            try:
+                os.mkdir(new, 0o700)
+            except FileExistsError:
+                # Another agent is about to begin it, or was killed there.
+                if time.monotonic() > deadline:
+                    with contextlib.suppress(OSError):
+                        gone = f"{self._folder}.gone-{os.getpid()}"
+                        os.rename(new, gone)
+                        _remove_tree(gone)
+                self._link.wait(seconds=_LOOK)
+                continue
+            self._channel = self._start(new, stdin)
+            return True
+        self._channel = _attach(self._folder)
+        return True
+
+    def _start(self, new: str, stdin: bytes) -> socket.socket:
+        request = self._request
+        os.close(os.open(f"{new}/spool", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        work = f"{os.path.dirname(self._folder)}/work"
+        if request["cwd"] is None:
+            os.makedirs(work, 0o700, exist_ok=True)
+        environ = dict(os.environ)
+        for name, value in request["env"].items():
+            if value is None:
+                environ.pop(name, None)
+            else:
+                environ[name] = value
+        command = supervisor.Request(
+            os.fsencode(work if request["cwd"] is None else request["cwd"]),
+            [os.fsencode(word) for word in request["argv"]],
+            {os.fsencode(name): os.fsencode(value) for name, value in environ.items()},
+            request["grace"],
+            os.fsencode(self._folder),
+            request["lease"],
+        ).encode()
+        if command is None:
+            raise Refused("an argument, a variable or the directory contains NUL")
+        ours, theirs = socket.socketpair()
+        reader, writer = os.pipe()
+        # In memory: it may be a secret, and is on no disk.
+        given = os.memfd_create("stdin")
+        with open(os.dup(given), "wb") as file:
+            file.write(stdin)
+        os.lseek(given, 0, os.SEEK_SET)
+        out = os.dup(writer)
+        if request["output"]:
+            os.close(out)
+            out = os.open(f"{new}/out", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptors = [given, out, writer, reader]
+        supervisor.stand_alone(theirs, descriptors, 1)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        theirs.close()
+        ours.sendall(command)
+        return ours
+
+    def follow(self, *, to_end: bool) -> dict[str, Any]:
+        """Pass on what it prints until it has ended; gives its end. Or the link has ended. It is
+        ended if it is `to_end`, or the relay says so.
+        """
+        link, is_over = self._link, self._channel is None
+        if self._channel is not None:
+            self._channel.setblocking(False)
+        if to_end:
+            self._cancel()
+        link.out.add(frames.encode(Kind.BEGUN))
+        while not link.has_ended:
+            has_more = self._pass_on()
+            if is_over and not has_more and not link.out:
+                break
+            waited = [] if self._channel is None or is_over else [self._channel.fileno()]
+            at_once = has_more and not link.out.is_full
+            ready = link.wait(*waited, seconds=0 if at_once else None)
+            if 0 in ready and any(kind is Kind.CANCEL for kind, _ in link.messages()):
+                self._cancel()
+            if ready & set(waited):
+                is_over = self._hear()
+        return self._end()
+
+    def _pass_on(self) -> bool:
+        """Pass on a part of what is there. True if there may be more."""
+        has_more = False
+        for number, (kind, name, at) in enumerate(self._files):
+            if self._link.out.is_full:
+                return True
+            data = _read_at(f"{self._folder}/{name}", at)
+            if data:
+                self._link.out.add(frames.encode(kind, data))
+                self._files[number] = (kind, name, at + len(data))
+                has_more = True
+        return has_more
+
+    def _cancel(self) -> None:
+        if self._channel is not None:
+            with contextlib.suppress(OSError):
+                self._channel.send(supervisor.END)
+
+    def _hear(self) -> bool:
+        """Hear what the supervisor says. True if it is the last."""
+        assert self._channel is not None
+        try:
+            data = self._channel.recv(4096)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._received += data
+        size = supervisor.REPORT.size
+        while len(self._received) >= size:
+            report, first, second = supervisor.REPORT.unpack_from(self._received)
+            is_long = report == supervisor.Report.LEFT_BEHIND
+            end = size + (second if is_long else 0)
+            if len(self._received) < end:
+                break
+            names, self._received = self._received[size:end], self._received[end:]
+            if is_long:
+                self._left = [first, [os.fsdecode(name) for name in names.split(b"\0")]]
+            elif report == supervisor.Report.NOT_STARTED:
+                self._not_started = [first, second]
+                return True
+            elif report == supervisor.Report.EXITED:
+                return True
+        return not data
+
+    def _end(self) -> dict[str, Any]:
+        if self._not_started is not None:
+            _remove_tree(self._folder + os.fsdecode(supervisor.NEW))
+            return {"not_started": self._not_started}
+        status = _status(self._folder)
+        if status is None:
+            return {"lost": "its supervisor there was killed"}
+        return {"status": status[0], "how": status[1], "left": self._left}
+
+    def forget(self) -> None:
+        _remove_tree(self._folder)
+
+
+def _read_at(path: str, at: int) -> bytes:
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(file, frames.CHUNK, at)
+    finally:
+        os.close(file)
+
+
+def _status(folder: str) -> tuple[int, str] | None:
+    try:
+        with open(f"{folder}/status") as file:
+            status, _, how = file.read().strip().partition(" ")
+        return int(status), how
+    except (OSError, ValueError):
+        return None
+
+
+def _attach(folder: str) -> socket.socket | None:
+    """The socket to the supervisor of a command; None if it has none any more."""
+    sock = socket.socket(socket.AF_UNIX)
+    place = -1
+    try:
+        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        sock.settimeout(_BEGINNING)
+        sock.connect(f"/proc/self/fd/{place}/socket")
+        size = socket.CMSG_SPACE(supervisor.MOST_DESCRIPTORS * struct.calcsize("i"))
+        message, rights, _, _ = sock.recvmsg(supervisor.HELLO.size, size)
+        for _, _, data in rights:
+            for (lock,) in struct.iter_unpack("i", data):
+                os.close(lock)
+        if len(message) == supervisor.HELLO.size:
+            return sock
+    except OSError:
+        """It has ended, or does not answer."""
+    finally:
+        if place >= 0:
+            os.close(place)
+    sock.close()
+    return None
+
+
+def _run(
+    link: Link,
+    runs: str,
+    request: dict[str, Any],
+    stdin: bytes,
+    incoming: list[tuple[Kind, bytes]],
+) -> None:
+    """Run a command, and keep its end until that is taken. `incoming` came with the request."""
+    job = os.path.join(runs, request["job"])
+    os.makedirs(job, 0o700, exist_ok=True)
+    os.utime(job)
+    run = Run(link, os.path.join(job, request["name"]), request)
+    if not run.begin(stdin):
+        link.end({"unknown": True})
+        return
+    end = run.follow(to_end=any(kind is Kind.CANCEL for kind, _ in incoming))
+    if link.has_ended:
+        return
+    link.end(end)
+    while not link.has_ended:
+        if 0 in link.wait() and any(kind is Kind.TAKEN for kind, _ in link.messages()):
+            run.forget()
+            return
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+class Files:
+    """The answers to requests about files at this place."""
+
+    def __init__(self, link: Link, runs: str, incoming: list[tuple[Kind, bytes]]) -> None:
+        self._link = link
+        self._runs = runs
+        self._incoming = incoming
+
+    def do(self, request: dict[str, Any]) -> object:
+        """The answer. Raises OSError, and `Refused`."""
+        known = ("hello", "folder", "remove", "forget", "read", "write", "glob", "pack", "unpack")
+        what = request["what"]
+        if what not in known:
+            raise Refused(f"an agent of this version does not know {what}")
+        return getattr(self, f"_{what}")(**request["args"])
+
+    def _hello(self) -> object:
+        major, minor = sys.version_info[:2]
+        _forget_stale(self._runs)
+        return {"python": f"{major}.{minor}", "machine": os.uname().machine}
+
+    def _folder(self, job: str, name: str) -> object:
+        path = os.path.join(self._runs, job, name)
+        os.makedirs(path, 0o700, exist_ok=True)
+        return path
+
+    def _remove(self, path: str) -> None:
+        _remove_tree(path)
+
+    def _forget(self, job: str) -> None:
+        _remove_tree(os.path.join(self._runs, job))
+
+    def _read(self, path: str) -> None:
+        with open(path, "rb") as file:
+            while data := file.read(frames.CHUNK):
+                self._put(data)
+
+    def _write(self, path: str) -> None:
+        part = f"{path}.part-{os.getpid()}"
+        try:
+            with open(part, "wb") as file:
+                for data in self._input():
+                    file.write(data)
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(part, os.stat(path).st_mode & 0o7777)
+            os.replace(part, path)
+        finally:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+
+    def _glob(self, path: str, pattern: str) -> object:
+        return sorted(_matching(path, pattern.split("/")))
+
+    def _pack(self, path: str, names: list[str]) -> None:
+        import tarfile
+
+        target: Any = _Sender(self)
+        with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+            for name in names:
+                if os.path.lexists(os.path.join(path, name)):
+                    archive.add(os.path.join(path, name), name or ".")
+
+    def _unpack(self, path: str) -> None:
+        import tarfile
+
+        os.makedirs(path, exist_ok=True)
+        # The engine has made it: links may lead anywhere.
+        has_filters = hasattr(tarfile, "fully_trusted_filter")
+        trusting: Any = {"filter": "fully_trusted"} if has_filters else {}
+        source: Any = _Receiver(self._input())
+        with tarfile.open(fileobj=source, mode="r|") as archive:
+            for member in archive:
+                # A file that is in the way is replaced, as `Job.put` says.
+                target = os.path.join(path, member.name)
+                if os.path.islink(target) or (os.path.exists(target) and not member.isdir()):
+                    os.unlink(target)
+                archive.extract(member, path, **trusting)
+
+    def _put(self, data: bytes) -> None:
+        self._link.out.add(frames.encode(Kind.OUTPUT, data))
+        while self._link.out.is_full:
+            self._wait()
+
+    def _wait(self) -> None:
+        if 0 in self._link.wait():
+            self._incoming += self._link.messages()
+        if self._link.has_ended:
+            raise SystemExit
+
+    def _input(self) -> Any:
+        while True:
+            while self._incoming:
+                kind, data = self._incoming.pop(0)
+                if kind is Kind.INPUT:
+                    if not data:
+                        return
+                    yield data
+            self._wait()
+
+
+class _Sender:
+    """The file that an archive is written to."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    def write(self, data: bytes) -> int:
+        for at in range(0, len(data), frames.CHUNK):
+            self._files._put(data[at : at + frames.CHUNK])
+        return len(data)
+
+
+class _Receiver:
+    """The file that an archive is read from."""
+
+    def __init__(self, parts: Any) -> None:
+        self._parts = parts
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size:
+            part = next(self._parts, b"")
+            if not part:
+                break
+            self._rest += part
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
+def _matching(top: str, parts: list[str], below: str = "") -> set[str]:
+    """The paths below a folder that match a pattern; `**` stands for any folders."""
+    first, rest = parts[0], parts[1:]
+    found = set()
+    with contextlib.suppress(OSError):
+        if first == "**":
+            found |= _matching(top, rest or ["*"], below)
+        for entry in os.scandir(os.path.join(top, below)):
+            path = f"{below}/{entry.name}" if below else entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if first == "**":
+                if is_folder:
+                    found |= _matching(top, parts, path)
+            elif _matches(entry.name, first):
+                if not rest:
+                    found.add(path)
+                elif is_folder:
+                    found |= _matching(top, rest, path)
+    return found
+
+
+def _matches(name: str, pattern: str) -> bool:
+    import fnmatch  # most agents look for no files
+
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def _remove_tree(path: str) -> None:
+    """Remove a folder, even if a command has made parts of it read-only."""
+    import shutil  # long to load: here nobody waits for it
+
+    def again(function: Any, name: str, _: object) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(os.path.dirname(name), 0o700)
+            os.chmod(name, 0o700)
+            function(name)
+
+    shutil.rmtree(path, onerror=again)
+
+
+def _forget_stale(runs: str) -> None:
+    """Remove what jobs have left for which no engine has come back."""
+    with contextlib.suppress(OSError):
+        for job in os.scandir(runs):
+            if time.time() - job.stat().st_mtime > _STALE and not _is_at_work(job.path):
+                _remove_tree(job.path)
+
+
+def _is_at_work(job: str) -> bool:
+    for name in os.listdir(job):
+        channel = _attach(f"{job}/{name}")
+        if channel is not None:
+            channel.close()
+            return True
+    return False
+
+
+# --- the connection -----------------------------------------------------------------------------
+
+
+def _receive(link: Link) -> tuple[dict[str, Any], bytes, list[tuple[Kind, bytes]]] | None:
+    """The request, its input if that is short, and what came after it. None if none comes."""
+    incoming: list[tuple[Kind, bytes]] = []
+    stdin = b""
+    while not link.has_ended:
+        if 0 in link.wait():
+            incoming += link.messages()
+        if not incoming:
+            continue
+        kind, payload = incoming[0]
+        if kind is not Kind.REQUEST:
+            raise Refused("an agent is asked for something first")
+        request = json.loads(payload)
+        if request["version"] != frames.VERSION:
+            raise Refused(f"it speaks version {frames.VERSION}, not {request['version']}")
+        link.silence = request["silence"]
+        if request["do"] != "run":
+            return request, b"", incoming[1:]
+        for number, (kind, payload) in enumerate(incoming):
+            if kind is Kind.INPUT and not payload:
+                stdin = b"".join(data for kind, data in incoming[:number] if kind is Kind.INPUT)
+                return request, stdin, incoming[number + 1 :]
+    return None
+
+
+def main(home: str) -> None:
+    """Do what the relay at the other end asks for. `home`: the folder of all that is ours."""
+    runs = os.path.join(home, "run")
+    umask = os.umask(0o077)
+    link = Link()
+    try:
+        os.makedirs(runs, 0o700, exist_ok=True)
+        received = _receive(link)
+        if received is None:
+            return
+        request, stdin, incoming = received
+        os.umask(umask)
+        if request["do"] == "run":
+            _run(link, runs, request, stdin, incoming)
+        else:
+            link.end({"answer": Files(link, runs, incoming).do(request)})
+    except OSError as error:
+        what = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        link.end({"error": f"{what}{error.strerror or error}", "errno": error.errno})
+    except (Refused, frames.Damaged) as error:
+        link.end({"error": str(error), "errno": None})

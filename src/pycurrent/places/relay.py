@@ -1,0 +1,392 @@
+"""The relay: a command on the engine's machine that stands for one at another place.
+
+The engine runs it as it runs any command of a job, so it is logged, cancelled, and found again
+after the engine was killed like one. It prints what the command there prints. How that ended it
+writes to `end` in its working directory, which is the run folder of the command here, and what it
+waits for meanwhile to `state`.
+
+It reaches the place by a *transport*, the words of a command that connects it with a shell there,
+`ssh build1` say, and starts an agent by that: see `agent.py`. When the connection is lost it makes
+a new one, with growing pauses, and goes on after the last byte that it has printed: what is in the
+files `spool` and `out` here when it starts, and what it has added since. Only when the lease at
+the place must be over, counted from the last message that was *sent*, it gives up: then the command
+is lost.
+
+It reads a request from its standard input: a line of JSON, and the input of the command behind it.
+Told to end by SIGTERM it has the command end, and goes on until that has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+    from typing import Any
+
+    from pycurrent.places import frames
+    from pycurrent.places.frames import Kind
+else:
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    import frames
+    from frames import Kind
+
+# ruff: noqa: PTH116
+# No pathlib here: it would add to the time that each command takes to begin.
+
+_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
+"""Seconds between two attempts to connect: the first, and the most."""
+_MARGIN = 10.0
+"""Seconds that are waited for longer than a command can be there."""
+_LAST = 10.0
+"""Seconds for which the end of a connection is waited for that is needed no more."""
+_GREETING = 64 << 10
+"""Bytes that a login shell may print."""
+_KEPT = 8 << 10
+"""Bytes of what the transport says that are kept."""
+_NO_CONNECTION = 255
+"""The status of ssh for all that fails before the command there."""
+
+
+class NotConnected(Exception):
+    """There is no connection; a later attempt may help."""
+
+
+class NotPossible(Exception):
+    """There is a connection, but nothing that could run there."""
+
+
+def _now() -> float:
+    # With the time that this machine has slept: leases run on meanwhile.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Told:
+    """Knows whether this was told to end, and wakes up a poll for that."""
+
+    def __init__(self) -> None:
+        self.to_end = False
+        self.wakeup, writer = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._hear)
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+    def _hear(self, _: int, __: FrameType | None) -> None:
+        self.to_end = True
+
+    def settle(self) -> None:
+        """It was heard."""
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.wakeup, 4096)
+
+
+class Connection:
+    """A transport with an agent at its other end. Messages are sent while others are awaited."""
+
+    def __init__(self, transport: list[str], told: Told) -> None:
+        """Raises `NotConnected` and `NotPossible`."""
+        self._told = told
+        theirs_in, ours_in = os.pipe()
+        ours_out, theirs_out = os.pipe()
+        ours_err, theirs_err = os.pipe()
+        stdio = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((theirs_in, theirs_out))]
+        stdio.append((os.POSIX_SPAWN_DUP2, theirs_err, 2))
+        # It is not ended with this one: what is there is to be ended by a message.
+        ignoring = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec "$@"', "sh", *transport]
+        self._pid = os.posix_spawn(ignoring[0], ignoring, os.environ, file_actions=stdio)
+        for descriptor in (theirs_in, theirs_out, theirs_err):
+            os.close(descriptor)
+        for descriptor in (ours_in, ours_out, ours_err):
+            os.set_blocking(descriptor, False)
+        self._in, self._out, self._err = ours_in, ours_out, ours_err
+        self._said = b""
+        self._reader = frames.Reader()
+        self.outbox = frames.Outbox(ours_in)
+        self.sent = _now()
+        """When something was sent last."""
+        self.early = b""
+
+    def greet(self, programs: bytes) -> None:
+        """Wait for the agent, which is sent its program if it has none."""
+        received = b""
+        while True:
+            _, mark, after = received.partition(frames.MARK)
+            if mark and after:
+                break
+            more = self._receive(None)
+            if more == b"" or len(received) > _GREETING:
+                raise self._failure(is_early=True)
+            received += more or b""
+        if after[:1] == b"n":
+            self.outbox.add(b"%8d" % len(programs) + programs)
+        self.early = after[1:]
+
+    def _receive(self, seconds: float | None) -> bytes | None:
+        """Send, and what has come; None if nothing has, empty at the end."""
+        poll = select.poll()
+        for descriptor in (self._out, self._err, self._told.wakeup):
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        if self.outbox:
+            poll.register(self._in, select.POLLOUT)
+        ready = {fd for fd, _ in poll.poll(None if seconds is None else max(0, seconds) * 1000)}
+        if self._told.wakeup in ready:
+            self._told.settle()
+        if self._err in ready:
+            self._hear()
+        if self._in in ready:
+            try:
+                self.outbox.send()
+                self.sent = _now()
+            except OSError:
+                return b""
+        return frames.read_some(self._out) if self._out in ready else None
+
+    def _hear(self) -> None:
+        said = frames.read_some(self._err)
+        if said == b"":
+            os.close(self._err)
+            self._err = -1
+        self._said = (self._said + (said or b""))[-_KEPT:]
+
+    def messages(self, seconds: float | None) -> Iterator[tuple[Kind, bytes]]:
+        """The messages that come within so long. Raises `NotConnected` at their end."""
+        if self.early:
+            early, self.early = self.early, b""
+            yield from self._reader.feed(early)
+            return
+        received = self._receive(seconds)
+        if received == b"":
+            raise self._failure(is_early=False)
+        try:
+            yield from self._reader.feed(received or b"")
+        except frames.Damaged as why:
+            raise NotConnected(f"the agent there has sent {why}") from None
+
+    def _failure(self, *, is_early: bool) -> NotConnected | NotPossible:
+        status = self.close()
+        lines = [line for line in self._said.decode(errors="replace").splitlines() if line.strip()]
+        said = lines[-1].strip() if lines else f"it ended with status {status}"
+        if status == _NO_CONNECTION or status < 0 or not is_early:
+            return NotConnected(said)
+        if status == 127:
+            return NotPossible(f"there is no python3 there: {said}")
+        return NotPossible(said)
+
+    def close(self) -> int:
+        """Its status. Once."""
+        os.close(self._in)
+        os.close(self._out)
+        deadline = _now() + 1
+        while True:
+            while self._err >= 0 and _poll_one(self._err):
+                self._hear()
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if pid:
+                break
+            if _now() > deadline:
+                os.kill(self._pid, signal.SIGKILL)
+            time.sleep(0.005)
+        while self._err >= 0 and _poll_one(self._err):
+            self._hear()
+        if self._err >= 0:
+            os.close(self._err)
+        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+
+
+def _poll_one(descriptor: int) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+class Relay:
+    """Stands for one request."""
+
+    def __init__(self, request: dict[str, Any], stdin: bytes) -> None:
+        self._transport: list[str] = request.pop("transport")
+        self._programs: str = request.pop("programs")
+        self._patience: float = request.pop("patience")
+        silence: float = request["silence"]
+        self._alive = silence / 4
+        lease: float = request.get("lease", 0.0)
+        self._bound = silence + lease + request.get("grace", 0.0) + min(_MARGIN, 5 * lease)
+        self._input_file: str | None = request.pop("input_file", None)
+        self._output_file: str | None = request.pop("output_file", None)
+        self._request = request
+        self._stdin = stdin
+        self._told = Told()
+        self._is_command = request["do"] == "run"
+        self._sent: float | None = None
+        """When a message was sent last to an agent that has the request."""
+        self._began = _now()
+        self._at = [_size("spool"), _size("out")] if self._is_command else [0, 0]
+        self._state = ""
+
+    def run(self) -> dict[str, Any]:
+        """Do it, to its end."""
+        pause = _PAUSE
+        while True:
+            try:
+                connection = Connection(self._transport, self._told)
+                connection.greet(self._programs.encode())
+                pause = _PAUSE
+                self._say("")
+                return self._over(connection)
+            except NotPossible as why:
+                if self._sent is None:
+                    return {"not_started": str(why)}
+                reason = str(why)
+            except NotConnected as why:
+                reason = str(why)
+            if self._told.to_end and self._sent is None:
+                return {"status": -signal.SIGTERM, "how": "asked", "left": None}
+            since, patience = self._began, self._patience
+            if self._sent is not None and self._is_command:
+                since, patience = self._sent, self._bound
+            if _now() + pause > since + patience:
+                kind = "not_started" if self._sent is None else "silent"
+                return {kind: reason}
+            self._say(reason)
+            self._wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _wait(self, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self._told.wakeup, select.POLLIN)
+        if poll.poll(seconds * 1000):
+            self._told.settle()
+
+    def _say(self, state: str) -> None:
+        """Say why it waits; empty if it does not any more."""
+        if state != self._state and self._is_command:
+            self._state = state
+            with contextlib.suppress(OSError):
+                frames.write_whole("state", state)
+
+    def _over(self, connection: Connection) -> dict[str, Any]:
+        """Send the request, and follow it to its end. Raises `NotConnected`."""
+        request = dict(self._request, version=frames.VERSION)
+        if self._is_command:
+            request.update(spool_at=self._at[0], out_at=self._at[1])
+            if self._told.to_end and self._sent is None:
+                connection.close()
+                return {"status": -signal.SIGTERM, "how": "asked", "left": None}
+            if self._told.to_end:
+                request["begin"] = False
+        connection.outbox.add(frames.encode_json(Kind.REQUEST, request))
+        output = -1
+        if self._output_file is not None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            output = os.open(self._output_file, flags, 0o600)
+        try:
+            return self._follow(connection, self._feeding(), output)
+        finally:
+            if output >= 0:
+                os.close(output)
+
+    def _feeding(self) -> Iterator[bytes]:
+        """The parts of the input."""
+        if self._input_file is None:
+            for at in range(0, len(self._stdin), frames.CHUNK):
+                yield self._stdin[at : at + frames.CHUNK]
+        else:
+            with open(self._input_file, "rb") as file:  # noqa: PTH123
+                while data := file.read(frames.CHUNK):
+                    yield data
+        yield b""
+
+    def _follow(
+        self, connection: Connection, feeding: Iterator[bytes], output: int
+    ) -> dict[str, Any]:
+        said_alive = _now()
+        has_cancelled, feeds = False, True
+        while True:
+            while feeds and not connection.outbox.is_full:
+                part = next(feeding)
+                connection.outbox.add(frames.encode(Kind.INPUT, part))
+                feeds = bool(part)
+            if self._told.to_end and not has_cancelled and self._is_command:
+                has_cancelled = True
+                connection.outbox.add(frames.encode(Kind.CANCEL))
+            if self._told.to_end and not self._is_command:
+                connection.close()
+                return {"lost": "its job has ended"}
+            if _now() > said_alive + self._alive:
+                said_alive = _now()
+                connection.outbox.add(frames.encode(Kind.ALIVE))
+            # Once it may have come it counts, whether or not it has.
+            self._sent = connection.sent
+            for kind, data in connection.messages(self._alive):
+                if kind is Kind.END:
+                    return self._ended(connection, json.loads(data))
+                self._take(kind, data, output)
+
+    def _take(self, kind: Kind, data: bytes, output: int) -> None:
+        if kind is Kind.SPOOL:
+            _write(2, data)
+            self._at[0] += len(data)
+        elif kind is Kind.OUTPUT:
+            _write(1 if output < 0 else output, data)
+            self._at[1] += len(data)
+
+    def _ended(self, connection: Connection, end: dict[str, Any]) -> dict[str, Any]:
+        if self._is_command:
+            # The agent may forget it only when it is known here.
+            _tell(end)
+            connection.outbox.add(frames.encode(Kind.TAKEN))
+            with contextlib.suppress(NotConnected, NotPossible):
+                while True:
+                    for _ in connection.messages(_LAST):
+                        pass
+        else:
+            connection.close()
+        return end
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _size(name: str) -> int:
+    try:
+        return os.stat(name).st_size
+    except OSError:
+        return 0
+
+
+def _tell(end: dict[str, Any]) -> None:
+    frames.write_whole("end", end)
+
+
+def main() -> None:
+    """See the module."""
+    received = b""
+    while part := os.read(0, 1 << 20):
+        received += part
+    line, _, stdin = received.partition(b"\n")
+    request = json.loads(line)
+    is_command = request["do"] == "run"
+    end = Relay(request, stdin).run()
+    if not is_command:
+        os.write(1, json.dumps(end).encode())
+    elif not os.path.exists("end"):  # noqa: PTH110
+        _tell(end)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The programs that run at another place, and the relay that reaches them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from msgspec import Struct
+
+from pycurrent.engine import supervisor
+from pycurrent.engine.place import RelayCommand
+
+_START = """\
+import sys,os
+v=sys.version_info
+if v<(3,8):
+    sys.exit("python3 there is %d.%d: 3.8 or later is needed"%(v[0],v[1]))
+def take(n):
+    b=b""
+    while len(b)<n:
+        c=os.read(0,n-len(b))
+        if not c: sys.exit(0)
+        b+=c
+    return b
+m=b"\\0pycurrent-place\\0"
+h=os.path.expanduser("~/.cache/pycurrent")
+p=os.path.join(h,"programs",sys.argv[2])
+if os.path.isdir(p):
+    os.write(1,m+b"h")
+else:
+    os.write(1,m+b"n")
+    import json,shutil
+    s=json.loads(take(int(take(8))).decode())
+    t=p+"."+str(os.getpid())
+    try:
+        os.makedirs(t,0o700)
+        for n in s:
+            with open(os.path.join(t,n),"w") as f: f.write(s[n])
+        os.rename(t,p)
+    except OSError as e:
+        shutil.rmtree(t,True)
+        if not os.path.isdir(p): sys.exit("can't write to %s there: %s"%(h,e.strerror))
+sys.path.insert(0,p)
+__import__("agent").main(h)
+"""
+"""Starts the agent there, in any Python, and takes its program first if that is not there yet."""
+
+_HERE = Path(__file__).parent
+
+_RUN_TEXT = "import base64,sys;exec(base64.b64decode(sys.argv[1]))"
+"""Without quotes or line ends: the shell there may be any."""
+
+
+class Programs(Struct, frozen=True):
+    """The programs that are sent to a place."""
+
+    text: str
+    digest: str
+
+
+@cache
+def _programs() -> Programs:
+    paths = [_HERE / "agent.py", _HERE / "frames.py", Path(supervisor.__file__)]
+    text = json.dumps({path.name: path.read_text() for path in paths})
+    return Programs(text, hashlib.sha256(text.encode()).hexdigest()[:24])
+
+
+def start_words(python: str) -> str:
+    """The words for a shell at a place that start an agent there."""
+    start = base64.b64encode(_START.encode()).decode()
+    return f'exec {shlex.quote(python)} -c "{_RUN_TEXT}" {start} {_programs().digest}'
+
+
+def relay_by(transport: Sequence[str]) -> RelayCommand:
+    """The relay that reaches a place by these words, of a command that connects it with a shell
+    there, which runs `start_words`.
+    """
+    argv = (sys.executable, "-I", "-S", str(_HERE / "relay.py"))
+    return RelayCommand(argv, {"transport": list(transport), "programs": _programs().text})

@@ -1,0 +1,187 @@
+"""Files of jobs are where their commands run, and the same at each place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pycurrent.engine import Job
+from pycurrent.errors import UsageError
+from pycurrent.term import Failed, Ok
+
+from .at import At, printed
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform != "linux", reason="places need Linux"),
+]
+
+
+async def test_temporary_folders_are_where_commands_run(at: At) -> None:
+    """Each is new and empty, and gone after its block."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir("a-") as one, job.tempdir("a-") as other:
+            assert one != other
+            await job.exec(["touch", one / "made"])
+            assert await job.glob(other, "*") == []
+            assert await job.glob(one, "*") == [one / "made"]
+        return str(await job.glob(one.parent, "a-*"))
+
+    assert (await at.ended(work))[0] == Ok("[]")
+
+
+async def test_files_are_written_and_read(at: At) -> None:
+    """Texts and bytes, of any content and size; one that is there is replaced, with its mode."""
+    data = bytes(range(256)) * 4000
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "ä ☃", "text ☃")
+            assert await job.read_file(folder / "ä ☃") == "text ☃".encode()
+            await job.write_file(folder / "data", data)
+            await job.exec(["chmod", "751", folder / "data"])
+            await job.write_file(folder / "data", data[::-1])
+            assert await job.read_file(folder / "data") == data[::-1]
+            return await job.check_output(["stat", "-c", "%a %s", folder / "data"])
+
+    assert (await at.ended(work))[0] == Ok(f"751 {len(data)}\n")
+
+
+async def test_a_file_that_is_not_there_is_an_error_of_the_system(at: At) -> None:
+    """As in Python: with its number."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            with pytest.raises(FileNotFoundError):
+                await job.read_file(folder / "missing")
+            with pytest.raises(FileNotFoundError):
+                await job.write_file(folder / "missing" / "file", "")
+        return "done"
+
+    assert (await at.ended(work))[0] == Ok("done")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("*", ["a.txt", "sub"]),
+        ("*.txt", ["a.txt"]),
+        ("**/*.txt", ["a.txt", "sub/b.txt", "sub/deep/c.txt"]),
+        ("sub/*", ["sub/b.txt", "sub/deep"]),
+        ("none/*", []),
+    ],
+)
+async def test_files_are_found_by_patterns(at: At, pattern: str, found: list[str]) -> None:
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.exec(["mkdir", "-p", "sub/deep"], cwd=folder)
+            await job.exec(["touch", "a.txt", "sub/b.txt", "sub/deep/c.txt"], cwd=folder)
+            paths = await job.glob(folder, pattern)
+            return str([str(path.relative_to(folder)) for path in paths])
+
+    assert (await at.ended(work))[0] == Ok(str(found))
+
+
+async def test_what_is_saved_is_placed_again(at: At) -> None:
+    """With modes, links and empty folders, also files that are in the way."""
+    script = """
+        mkdir -p dist/empty dist/bin && echo one > dist/one && echo two > dist/bin/two
+        chmod 755 dist/bin/two && ln -s ../one dist/bin/link && echo no > other
+    """
+    look = "find . ! -type d | sort; stat -c %a bin/two; cat bin/link; test -d empty"
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as made:
+            await job.exec(["sh", "-ec", script], cwd=made)
+            tree = await job.save(made / "dist")
+        async with job.tempdir() as placed:
+            await job.write_file(placed / "one", "in the way")
+            await job.put(tree, placed)
+            return await job.check_output(["sh", "-c", look], cwd=placed)
+
+    assert (await at.ended(work))[0] == Ok("./bin/link\n./bin/two\n./one\n755\none\n")
+
+
+async def test_patterns_select_what_is_saved(at: At) -> None:
+    """One that matches nothing is in the log, or a failure."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.exec(["sh", "-c", "mkdir a b; touch a/1.o a/1.c b/2.o"], cwd=folder)
+            tree = await job.save(folder, "a/*.o", "none/*")
+            assert tree.count == 1
+            await job.save(folder, "none/*", required=True)
+        return "done"
+
+    output, log = await at.ended(work)
+    assert isinstance(output, Failed)
+    assert "matches none/*" in output.message
+    assert "Nothing in " in log
+
+
+async def test_single_files_are_saved_and_placed(at: At) -> None:
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "file", "content")
+            saved = await job.save_file(folder / "file")
+            await job.put(saved, folder / "new" / "name")
+            return (await job.read_file(folder / "new" / "name")).decode()
+
+    assert (await at.ended(work))[0] == Ok("content")
+
+
+async def test_the_same_files_are_the_same_tree(at: At, tmp_path: Path) -> None:
+    """Wherever they were made: it is their content that counts."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "file", "content")
+            return str(await job.save(folder))
+
+    here = At(None, tmp_path / "here")
+    assert (await at.ended(work))[0] == (await here.ended(work))[0]
+
+
+async def test_reports_are_read(at: At) -> None:
+    """The failure names the test."""
+    report = '<testsuite><testcase name="a" classname="b"><failure message="no"/></testcase>'
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "out.xml", report + "</testsuite>")
+            await job.report(folder, junit="*.xml")
+        return "done"
+
+    output, _ = await at.ended(work)
+    assert isinstance(output, Failed)
+    assert output.message == "1 of 1 test failed: a: no"
+
+
+async def test_no_function_takes_a_path_of_another_place(at: At) -> None:
+    """The error says what to use instead; on this machine it is a path like any other."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            path = folder / "file"
+            await job.write_file(path, "content")
+            if at.pool is None:
+                return path.read_text()
+            uses: list[Callable[[], object]] = [
+                path.read_text,
+                path.exists,
+                path.open,
+                lambda: list(folder.iterdir()),
+            ]
+            for use in uses:
+                with pytest.raises(UsageError, match=r"another place: use job\.read_file"):
+                    use()
+            await job.exec(["echo", str(path), path])
+            return (await job.read_file(path)).decode()
+
+    output, log = await at.ended(work)
+    assert output == Ok("content")
+    assert at.pool is None or len(printed(log)) == 1

@@ -1,0 +1,245 @@
+"""Nothing runs twice, no byte is lost or doubled, and nothing is left, whatever is killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pycurrent.engine import Config
+from pycurrent.plugins import ssh
+from pycurrent.term import Failed, Ok
+from pycurrent.testing import Harness
+
+from ..engine import durable
+from ..engine.marks import marked
+from ..engine.test_killed import gone
+from ..plugins.sshd import Sshd
+from . import engine_at_host
+from .at import printed
+
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform != "linux", reason="places need Linux"),
+]
+
+
+class Trial:
+    """A host, an engine's folder, and the marks of the processes here and there."""
+
+    def __init__(self, folder: Path, server: Sshd, key: Path, there: str) -> None:
+        self.folder = folder
+        self.server = server
+        self.here, self.there = uuid.uuid4().hex, there
+        known = folder / "known"
+        known.write_text(server.known_hosts_line)
+        self.way = (server.host, server.user, server.port, key, known)
+        for name in ("begun", "go"):
+            os.mkfifo(folder / name)
+
+    @asynccontextmanager
+    async def killed(self, plan: str, *, is_durable: bool = True) -> AsyncIterator[None]:
+        """The engine was killed while a command of its job waits."""
+        given = [plan, str(self.folder), str(int(is_durable)), *map(str, self.way)]
+        process = subprocess.Popen(  # noqa: ASYNC220
+            [sys.executable, engine_at_host.__file__, *given],
+            env={**os.environ, "MARK": self.here},
+        )
+        try:
+            await self.begun()
+        finally:
+            process.kill()
+            process.wait()
+        yield
+
+    async def begun(self) -> None:
+        """Wait until the command runs that waits."""
+        await asyncio.to_thread((self.folder / "begun").read_bytes)
+
+    async def go(self) -> None:
+        """Let the command that waits go on."""
+        await asyncio.to_thread((self.folder / "go").write_bytes, b"")
+
+    def engine(self, plan: str, *, is_durable: bool = True, lease: float = 60.0) -> Harness:
+        hosts = ssh.Hosts([ssh.Host(*self.way, connect_timeout=5)], capacity=2, lease=lease)
+        return Harness(
+            lambda: engine_at_host.pipeline(plan, self.folder, hosts, is_durable=is_durable),
+            state_dir=self.folder / "state",
+            config=Config(lease=durable.LEASE),
+            start=datetime.now(UTC),
+        )
+
+    @property
+    def ran(self) -> list[str]:
+        """The commands that have run."""
+        return (self.folder / "ran").read_text().split()
+
+    def clean(self) -> None:
+        for pid in (*marked(self.here), *marked(self.there)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def trial(tmp_path: Path, key: Path) -> Iterator[Trial]:
+    there = uuid.uuid4().hex
+    home = tmp_path / "home"
+    home.mkdir()
+    server = Sshd(tmp_path / "sshd", environment={"HOME": str(home), "MARK": there})
+    server.authorize(key)
+    server.start()
+    trial = Trial(tmp_path, server, key, there)
+    yield trial
+    server.stop()
+    trial.clean()
+
+
+async def done(h: Harness) -> None:
+    """Wait for the result: nobody tells the harness of what another engine has begun."""
+    await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+    await h.settle()
+
+
+def supervisor_of(mark: str) -> int:
+    """The process above the command that waits."""
+    for pid in marked(mark):
+        with suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            if durable.WAITS in words:
+                return int(Path(f"/proc/{pid}/stat").read_text().split()[3])
+    raise AssertionError("it does not run")
+
+
+PRINTED = ["first prints", "second prints", "**** after"]
+
+
+@pytest.mark.parametrize("ended_meanwhile", [False, True])
+async def test_a_job_goes_on_where_it_was(trial: Trial, ended_meanwhile: bool) -> None:
+    """At the same host; also where a command came to its end while no engine was there."""
+    async with trial.killed("one"):
+        if ended_meanwhile:
+            await trial.go()
+        async with trial.engine("one") as h:
+            if not ended_meanwhile:
+                await h.until(lambda: h.stats.running == 1)
+                await trial.go()
+            await done(h)
+            assert h.output == Ok("done")
+            assert trial.ran == ["first", "second"]
+            assert printed(h.log("work")) == PRINTED
+            assert len(h.engine.history()) == 1
+    assert marked(trial.there) == []
+    assert list((trial.folder / "state" / "run").glob("*/*")) == []
+
+
+@pytest.mark.parametrize("plan", ["both", "output", "in_tempdir", "once", "fails", "crossed"])
+async def test_all_kinds_of_work_go_on(trial: Trial, plan: str) -> None:
+    """With what they have printed and made before."""
+    async with trial.killed(plan):
+        (trial.folder / "again").touch()
+        async with trial.engine(plan) as h:
+            await h.until(lambda: h.stats.running == 1)
+            await trial.go()
+            await done(h)
+            assert isinstance(h.output, Failed if plan == "fails" else Ok)
+            assert len(trial.ran) == len(set(trial.ran))
+            assert len(h.engine.history()) == 1
+
+
+async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: Trial) -> None:
+    """And is run again by the next one, when nothing of it is left."""
+    async with trial.killed("one", is_durable=False):
+        await gone(trial.there)
+        async with trial.engine("one", is_durable=False) as h:
+            await trial.begun()
+            await trial.go()
+            await done(h)
+            assert trial.ran == ["first", "second", "first", "second"]
+            assert len(h.engine.history()) == 2
+
+
+async def test_a_relay_that_is_killed_is_begun_again(trial: Trial) -> None:
+    """Its command goes on; it may be killed again and again."""
+    async with trial.engine("one") as h:
+        await trial.begun()
+        for _ in range(3):
+            await h.until(lambda: engine_at_host.kill_relays(trial.folder) > 0, timeout=30)
+        await trial.go()
+        await done(h)
+        assert h.output == Ok("done")
+        assert trial.ran == ["first", "second"]
+        assert printed(h.log("work")) == PRINTED
+
+
+async def test_a_machine_that_is_started_again_finds_its_commands(trial: Trial) -> None:
+    """Engine and relays are gone at once: the next engine asks the host."""
+    async with trial.killed("one"):
+        for pid in marked(trial.here):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        async with trial.engine("one") as h:
+            await h.until(lambda: h.stats.running == 1)
+            await trial.go()
+            await done(h)
+            assert h.output == Ok("done")
+            assert trial.ran == ["first", "second"]
+            assert printed(h.log("work")) == PRINTED
+
+
+async def test_a_lost_connection_is_made_again(trial: Trial) -> None:
+    """The command goes on meanwhile, and the log says what the job waits for."""
+    async with trial.engine("one") as h:
+        await trial.begun()
+        trial.server.drop_connections()
+        trial.server.stop()
+        await h.until(lambda: "Waiting for the connection to" in h.log("work"), timeout=30)
+        assert h.stats.running == 1
+        trial.server.start()
+        await h.until(lambda: "is there again" in h.log("work"), timeout=30)
+        await trial.go()
+        await done(h)
+        assert h.output == Ok("done")
+        assert trial.ran == ["first", "second"]
+        assert printed(h.log("work")) == PRINTED
+
+
+async def test_a_host_that_is_gone_for_too_long_loses_its_commands(trial: Trial) -> None:
+    """They are ended there by their lease; the job has failed for a reason that is not its work."""
+    async with trial.engine("one", is_durable=False, lease=1.0) as h:
+        await trial.begun()
+        trial.server.drop_connections()
+        trial.server.stop()
+        await h.until(lambda: "has not been heard of for too long" in h.log("work"), timeout=60)
+        assert marked(trial.there) == []
+
+
+async def test_a_job_is_cancelled_although_the_connection_is_lost(trial: Trial) -> None:
+    """It ends when the host is there again, and its command has ended."""
+    async with trial.engine("one") as h:
+        await trial.begun()
+        trial.server.drop_connections()
+        trial.server.stop()
+        h.find("work").cancel("enough")
+        await h.until(lambda: "Waiting for the connection to" in h.log("work"), timeout=30)
+        trial.server.start()
+        await done(h)
+        assert h.output == Failed("Cancelled: enough")
+        assert marked(trial.there) == []
+
+
+async def test_a_supervisor_that_is_killed_takes_its_command_with_it(trial: Trial) -> None:
+    """What became of it is not known, and nothing of it is left."""
+    async with trial.engine("one") as h:
+        await trial.begun()
+        os.kill(supervisor_of(trial.there), signal.SIGKILL)
+        await h.until(lambda: "its supervisor there was killed" in h.log("work"), timeout=30)
+        await gone(trial.there)
