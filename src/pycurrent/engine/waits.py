@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from pycurrent.engine.pool import AnyPool
+if TYPE_CHECKING:
+    from pycurrent.engine.pool import AnyPool
 
 Told: TypeAlias = str | Callable[[], str]
 """Words for people, or a function that gives those of now."""
