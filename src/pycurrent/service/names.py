@@ -6,8 +6,17 @@ from pycurrent.explain.comparison import Comparison, DiffLine, Hunk
 from pycurrent.explain.feed import MOST_COUNTED, ChangeStory, FeedEntry
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage
-from pycurrent.explain.reasons import Failing
-from pycurrent.explain.sentences import told
+from pycurrent.explain.reasons import (
+    Blocked,
+    Difference,
+    Failing,
+    Ran,
+    Reason,
+    WaitsForConfirmation,
+    WaitsForResume,
+    WaitsInQueue,
+)
+from pycurrent.explain.sentences import sentences, told
 from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
@@ -72,12 +81,14 @@ __all__ = [
     "BadPattern",
     "Batch",
     "Below",
+    "Blocked",
     "ChangeStory",
     "Comparison",
     "ConfirmChanged",
     "Confirmation",
     "ConfirmationLevel",
     "DiffLine",
+    "Difference",
     "Done",
     "Event",
     "EventHub",
@@ -124,6 +135,8 @@ __all__ = [
     "Pin",
     "PipelineFeed",
     "PoolMetrics",
+    "Ran",
+    "Reason",
     "Rebuild",
     "Rebuilding",
     "RebuiltOnceNeeded",
@@ -142,12 +155,16 @@ __all__ = [
     "Trial",
     "TriedOn",
     "UnknownSubject",
+    "WaitsForConfirmation",
+    "WaitsForResume",
+    "WaitsInQueue",
     "Why",
     "Window",
     "Would",
     "kind_named",
     "rules_from_csv",
     "rules_to_csv",
+    "sentences",
     "telling_lines",
     "told",
 ]

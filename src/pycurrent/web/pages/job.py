@@ -18,14 +18,16 @@ from pycurrent.service import (
     Refused,
     Service,
     UnknownSubject,
+    Why,
 )
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.because import because_of
 from pycurrent.web.pages.compare import add_compare_page
 from pycurrent.web.pages.coverage import add_coverage_pages, coverage_of
 from pycurrent.web.pages.files import add_files_pages, files_of
-from pycurrent.web.pages.formatting import path, plain
+from pycurrent.web.pages.formatting import own_path, path, plain
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
@@ -69,6 +71,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
     detail = service.jobs.detail(job_id)
     runs = await service.archive.same_work(detail.entry, limit=_RUNS)
     has_failed = detail.entry.failure is not None
+    why = await _why(service, job_id)
     pages = pages_of(request)
     return pages.render(
         request,
@@ -80,7 +83,8 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         trend=trend_of(runs),
         log=await _log_end(service, job_id),
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
-        reasons=await _reasons(service, job_id),
+        reasons=[] if why is None else str(why).splitlines()[1:],
+        because=None if why is None else because_of(why),
         pinned={pin.path: pin for pin in service.pins.all()},
         annotations=await service.annotations(job_id, limit=_ANNOTATIONS),
         tests=await tests_of(service, job_id),
@@ -98,12 +102,12 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
     )
 
 
-async def _reasons(service: Service, job_id: str) -> list[str]:
-    """Why the job was run, and what it waits for, in lines; none if only its log is left."""
+async def _why(service: Service, job_id: str) -> Why | None:
+    """Why the job was run, and what it waits for; None if only its log is left."""
     try:
-        return str(await service.why(job_id)).splitlines()[1:]
+        return await service.why(job_id)
     except UnknownSubject:
-        return []
+        return None
 
 
 def badge_of(detail: JobDetail) -> Badge:
@@ -134,14 +138,14 @@ async def _cancel(request: Request, job_id: str, service: ServiceOf, asker: Aske
     name = service.jobs.detail(job_id).description
     reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
     done = service.jobs.cancel(job_id, by=asker, reason=reason)
-    return _back(request, job_id, _note(name, done, "is being cancelled."))
+    return await _back(request, job_id, _note(name, done, "is being cancelled."))
 
 
 async def _approve(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
     name = service.jobs.detail(job_id).description
     reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
     done = service.jobs.approve(job_id, by=asker, reason=reason)
-    return _back(request, job_id, _note(name, done, "is approved."))
+    return await _back(request, job_id, _note(name, done, "is approved."))
 
 
 async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
@@ -149,12 +153,12 @@ async def _rebuild(request: Request, job_id: str, service: ServiceOf, asker: Ask
     reason = reason_for(request, [job_id], (await read_form(request)).get("reason"))
     match service.jobs.rebuild(job_id, by=asker, reason=reason):
         case Rebuilding(new):
-            return _back(request, new, Note(f"“{name}” is being done again, by this job."))
+            return await _back(request, new, Note(f"“{name}” is being done again, by this job."))
         case RebuiltOnceNeeded():
             note = Note(f"“{name}” is done again once somebody needs it.")
-            return _back(request, job_id, note)
+            return await _back(request, job_id, note)
         case Refused() as refused:
-            return _back(request, job_id, _note(name, refused, ""))
+            return await _back(request, job_id, _note(name, refused, ""))
 
 
 async def _verify(request: Request, job_id: str, service: ServiceOf, asker: AskerOf) -> Response:
@@ -163,9 +167,9 @@ async def _verify(request: Request, job_id: str, service: ServiceOf, asker: Aske
     try:
         service.jobs.verify(job_id, by=asker, reason=reason)
     except UsageError as error:
-        return _back(request, job_id, _note(name, Refused(str(error)), ""))
+        return await _back(request, job_id, _note(name, Refused(str(error)), ""))
     note = Note(f"Whether the result of “{name}” is still there is being looked up.")
-    return _back(request, job_id, note)
+    return await _back(request, job_id, note)
 
 
 def _note(name: str, outcome: Done | Refused, done: str) -> Note:
@@ -177,5 +181,7 @@ def _note(name: str, outcome: Done | Refused, done: str) -> Note:
             return Note(f"“{name}”: that can't be done: {why}", is_good=False)
 
 
-def _back(request: Request, job_id: str, note: Note) -> Response:
-    return pages_of(request).go(f"/job/{path(job_id)}", note)
+async def _back(request: Request, job_id: str, note: Note) -> Response:
+    """The page that the form says it has come from, or else that of the job."""
+    back = (await read_form(request)).get("back")
+    return pages_of(request).go(own_path(back, otherwise=f"/job/{path(job_id)}"), note)

@@ -10,6 +10,7 @@ from pycurrent.service import Service
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -64,7 +65,8 @@ async def _resume(request: Request, service: ServiceOf, asker: AskerOf) -> Respo
         ended = service.pauses.resume(_what(form), by=asker, reason=reason)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/pauses", Note(f"{ended.what} is resumed."))
+    place = own_path(form.get("back"), otherwise="/pauses")
+    return pages_of(request).go(place, Note(f"{ended.what} is resumed."))
 
 
 def _what(form: FormFields) -> Pausable:

@@ -24,12 +24,14 @@ from pycurrent.service import (
 from pycurrent.store import UseRecord
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
+from pycurrent.web.pages.because import because_of
 from pycurrent.web.pages.coverage import trend_of_stage
 from pycurrent.web.pages.formatting import places_of
 from pycurrent.web.pages.inputs import PIN_FOREVER
 from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.mutes import MUTE_LONGEST
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.reasons import asks_for_reason
 from pycurrent.web.users import Role
 
 _USES = 20
@@ -54,6 +56,8 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
     update = None if stage is None else stage.update
     uses = await service.archive.stage_jobs(path, limit=_USES)
     pages = pages_of(request)
+    because = because_of(why)
+    remedy = None if because is None else because.remedy
     return pages.render(
         request,
         "stage.html",
@@ -63,6 +67,9 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         values=_values(service, path),
         lengths=lengths(PIN_FOREVER),
         may_set=pages.may(request, Role.BUILDER),
+        because=because,
+        may_remedy=remedy is not None and pages.may(request, remedy.role),
+        asks_why=asks_for_reason(request, None if why.job is None else service.jobs.level(why.job)),
         untrusted=service.untrusted.of_stage(path),
         may_approve_commit=pages.may(request, Role.ADMIN),
         path=path,
