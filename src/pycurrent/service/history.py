@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from pycurrent.explain.markers import Markers
     from pycurrent.store.needs import Wanted
     from pycurrent.store.removed import RemovedPart
+    from pycurrent.store.search import SearchTables
 
 _LISTED = 5
 """How many jobs a message names at most."""
@@ -218,6 +219,11 @@ class Records:
     def tests(self) -> TestTables:
         """The tests that jobs have reported."""
         return self._database.tests
+
+    @property
+    def searching(self) -> SearchTables:
+        """A search for texts."""
+        return self._database.searching
 
     @property
     def coverage(self) -> CoverageTables:

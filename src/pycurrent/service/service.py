@@ -40,6 +40,7 @@ from pycurrent.view import EngineView
 if TYPE_CHECKING:
     from pycurrent.explain.annotations import JobAnnotations
     from pycurrent.explain.comparison import Comparison
+    from pycurrent.service.search import Found
 
 
 class Health(Enum):
@@ -109,6 +110,12 @@ class Service:
         except NoSuchJob:
             markers = None
         return await self.archive.annotations(job_id, markers, limit=limit)
+
+    async def search(self, text: str, *, limit: int) -> Found:
+        """All that holds a text, in any case; of each kind at most `limit`: see `search`."""
+        from pycurrent.service.search import search
+
+        return await search(self.engine, self.archive, text, limit=limit)
 
     async def compare(self, job_id: str, other: str | None = None) -> Comparison | None:
         """The log of a job beside that of another one, by default that of the last good run before

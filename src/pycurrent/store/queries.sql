@@ -1295,3 +1295,32 @@ INSERT INTO delivery (sender, delivery, event, person, received, work, done)
 DELETE FROM delivery
  WHERE id IN (SELECT id FROM delivery WHERE done IS NOT NULL ORDER BY id LIMIT ?)
    AND received < ?;
+
+-- name: search_labels
+-- The labels with a text in their value, the shortest ones first.
+SELECT DISTINCT name, value FROM label
+ WHERE value LIKE :like ESCAPE '\'
+ ORDER BY length(value), name, value
+ LIMIT :limit;
+
+-- name: search_ids
+-- The ids of jobs that hold a text, the newest first.
+SELECT job_id FROM job WHERE job_id LIKE :like ESCAPE '\' ORDER BY job_id DESC LIMIT :limit;
+
+-- name: search_failures
+-- The newest failures that hold a text, in their message or in the lines that tell why.
+SELECT job_id, coalesce(outcome, ''), at
+  FROM (SELECT job, lines, at FROM failure ORDER BY job DESC LIMIT 10000) AS newest
+  JOIN job ON job.seq = newest.job
+ WHERE outcome LIKE :like ESCAPE '\' OR lines LIKE :like ESCAPE '\'
+ ORDER BY newest.job DESC
+ LIMIT :limit;
+
+-- name: search_changes
+-- The newest changes that hold a text, in their line, their parts or their author.
+SELECT newest.id, at, newest.kind, input.name, old, new, by, summary, details
+  FROM (SELECT * FROM change ORDER BY id DESC LIMIT 10000) AS newest
+  LEFT JOIN input ON input.id = newest.input
+ WHERE summary LIKE :like ESCAPE '\' OR details LIKE :like ESCAPE '\' OR by LIKE :like ESCAPE '\'
+ ORDER BY newest.id DESC
+ LIMIT :limit;

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from pycurrent.store.look_record import LookRecord
     from pycurrent.store.removed import RemovedPart
     from pycurrent.store.runs import RunRecord
+    from pycurrent.store.search import SearchTables
     from pycurrent.store.test_tables import TestTables
 
 # A run in which nothing happens reads few tables: the modules of the others are imported where
@@ -93,6 +94,13 @@ class DatabaseReader:
         from pycurrent.store.coverage_tables import CoverageTables
 
         return CoverageTables(self._queries, self._run_up_to_date, self._damage_or)
+
+    @cached_property
+    def searching(self) -> SearchTables:
+        """A search for texts."""
+        from pycurrent.store.search import SearchTables
+
+        return SearchTables(self._queries, self._run_up_to_date, self._damage_or)
 
     @cached_property
     def saved(self) -> SavedFilesReader:

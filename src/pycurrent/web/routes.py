@@ -66,6 +66,7 @@ OURS = frozenset(
         "retention",
         "rules",
         "rules.csv",
+        "search",
         "stage",
         "static",
         "theme",

@@ -26,6 +26,7 @@ from pycurrent.web.pages.pipeline import add_pipeline_page
 from pycurrent.web.pages.pools import add_pools_page
 from pycurrent.web.pages.retention import add_retention_pages
 from pycurrent.web.pages.rules import add_rules_pages
+from pycurrent.web.pages.search import add_search_page
 from pycurrent.web.pages.site import add_site_pages
 from pycurrent.web.pages.stage import add_stage_page
 from pycurrent.web.pages.static import Files
@@ -45,6 +46,7 @@ def add_pages(
     add_retention_pages(app)
     add_failures_pages(app)
     add_changes_pages(app)
+    add_search_page(app)
     add_audit_page(app)
     add_rules_pages(app)
     add_inputs_page(app)
