@@ -44,6 +44,7 @@ class CommandOptions(TypedDict, total=False):
     grace: float | None
     show: str | Sequence[str] | None
     trusted: bool
+    here: bool
 
 
 class Command:
@@ -69,6 +70,8 @@ class Command:
         """The variables that are not as the engine has them; None: without it."""
         self.env = None if env is None else _environment(env)
         self.cancellable = options.get("cancellable", True)
+        self.here = options.get("here", False)
+        """True if it runs on the engine's machine, whatever the place of the job is."""
         self.of_hook = False
         """True if a cancel hook runs it: then the end of the work is not its end."""
         self.grace = options.get("grace")

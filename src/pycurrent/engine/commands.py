@@ -91,6 +91,11 @@ class Commands:
         """The files at the job's place, which is another one than the engine's machine."""
         raise AssertionError("it runs on the engine's machine")
 
+    @property
+    def here(self) -> Commands:
+        """The commands of the job on the engine's machine."""
+        return self
+
     def move_to(self, place: Place) -> None:
         """Run them at another place from here on. Raises `UsageError` where that is too late."""
         raise UsageError(

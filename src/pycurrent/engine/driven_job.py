@@ -594,13 +594,18 @@ class DrivenJob(JobTrust, Tickets):
     async def exec(
         self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[CommandOptions]
     ) -> None:
-        await self.commands.run(self._command(argv, options), self._turn_waited)
+        command = self._command(argv, options)
+        await self._commands_for(command).run(command, self._turn_waited)
 
     @to_be_awaited
     async def check_output(
         self, argv: Sequence[str | os.PathLike[str]], **options: Unpack[CommandOptions]
     ) -> str:
-        return await self.commands.output_of(self._command(argv, options), self._turn_waited)
+        command = self._command(argv, options)
+        return await self._commands_for(command).output_of(command, self._turn_waited)
+
+    def _commands_for(self, command: Command) -> Commands:
+        return self.commands.here if command.here else self.commands
 
     def _command(self, argv: Sequence[str | os.PathLike[str]], options: CommandOptions) -> Command:
         from pycurrent.engine.command import Command  # many jobs run none
@@ -661,8 +666,12 @@ class DrivenJob(JobTrust, Tickets):
         return await self.host.commits.written()
 
     @to_be_entered
-    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[JobPath]:
+    def tempdir(
+        self, prefix: str = "", *, here: bool = False
+    ) -> AbstractAsyncContextManager[JobPath]:
         if self.place is not None:
+            if here:
+                return temporary_folder(self.host.tmp, prefix, self.host.trash)
             return self.commands.there.tempdir(prefix)
         place = self.commands.place_of(prefix) if self.is_durable else None
         return temporary_folder(self.host.tmp, prefix, self.host.trash, place)
@@ -727,6 +736,13 @@ class DrivenJob(JobTrust, Tickets):
 
         put = partial(job_folders.put, self, what, Path(target))
         await self._noted(("put", str(what), str(target)), put, NoneType)
+
+    @to_be_awaited
+    async def send(self, folder: Path | str, target: Path | str) -> None:
+        from pycurrent.engine import job_folders  # many jobs use no files
+
+        send = partial(job_folders.send, self, Path(folder), Path(target))
+        await self._noted(("send", str(target)), send, NoneType)
 
     @to_be_awaited
     async def read_file(self, path: Path | str) -> bytes:

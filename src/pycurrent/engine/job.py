@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.custom_pool import CustomPool
     from pycurrent.engine.hooks import Hook
     from pycurrent.engine.job_reports import Reported
-    from pycurrent.engine.place import JobPath
+    from pycurrent.engine.place import JobPath, Place
     from pycurrent.engine.pool import AnyPool, Pool, Urgency
     from pycurrent.files import File, Tree
 
@@ -68,6 +68,11 @@ class Job(ABC):
     @abstractmethod
     def pool(self) -> AnyPool | None:
         """The pool that `start` was given; None before, and for a job without one."""
+
+    @property
+    @abstractmethod
+    def place(self) -> Place | None:
+        """The other machine where its commands run, as its pool has lent it; None: the engine's."""
 
     @property
     @abstractmethod
@@ -240,10 +245,11 @@ class Job(ABC):
     ) -> None:
         """Run a command, with its output going to the log. Raises `CommandFailed`.
 
-        The options are `cwd`, `env`, `stdin`, `cancellable`, `grace`, `show` and `trusted`. `env`
-        adds to the engine's environment; a variable mapped to None is removed from it. `show` is
-        how the command is printed, where it holds a secret. `trusted` says of a command that it
-        runs none of the code of strangers: else a job that `needs_sandbox` refuses it.
+        The options are `cwd`, `env`, `stdin`, `cancellable`, `grace`, `show`, `trusted` and `here`.
+        `env` adds to the engine's environment; a variable mapped to None is removed from it. `show`
+        is how the command is printed, where it holds a secret. `trusted` says of a command that it
+        runs none of the code of strangers: else a job that `needs_sandbox` refuses it. With `here`
+        it runs on the engine's machine, whatever the place of the job is, and is not durable then.
 
         When the job is cancelled, or the engine dies, the command is ended with everything it has
         started: SIGTERM, and `grace` seconds later (5 by default) SIGKILL. A command that is not
@@ -299,12 +305,21 @@ class Job(ABC):
         """
 
     @abstractmethod
-    def tempdir(self, prefix: str = "") -> AbstractAsyncContextManager[JobPath]:
+    def tempdir(
+        self, prefix: str = "", *, here: bool = False
+    ) -> AbstractAsyncContextManager[JobPath]:
         """A temporary folder, removed with all that is in it at the end of the block. In a durable
         job that goes on it is the one that was there before, as the commands have left it.
 
         It is where the commands run. Where that is another place, no function that reads or writes
-        files takes its path: use `read_file`, `write_file` and `glob`, which work everywhere.
+        files takes its path: use `read_file`, `write_file` and `glob`, which work everywhere. With
+        `here` it is on the engine's machine, and a new one.
+        """
+
+    @abstractmethod
+    async def send(self, folder: Path | str, target: Path | str) -> None:
+        """Copy all that is in a folder of the engine's machine into one where the job's commands
+        run, which is made where it is missing. Links stay links. Raises OSError.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pycurrent.engine.place import JobPath
+from pycurrent.engine.tasks import in_thread
 from pycurrent.term import Failure
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ async def report(
     patterns = [pattern for each in given for pattern in each]
     async with job.commands.there.fetched(folder, patterns) as here:
         return await reports.take(job, here, wanted, required=required, failing=failing)
+
+
+async def send(job: DrivenJob, folder: Path, target: Path) -> None:
+    """See `Job.send`."""
+    if job.place is None:
+        await in_thread(_copy, folder, target)
+    else:
+        await job.commands.there.send(folder, target)
+
+
+def _copy(folder: Path, target: Path) -> None:
+    shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:

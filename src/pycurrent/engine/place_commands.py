@@ -51,7 +51,7 @@ _ATTEMPTS = 5
 class PlaceCommands(DurableCommands):
     """The commands of one job at a place."""
 
-    __slots__ = ("_files", "_hooks", "_place", "_waiting")
+    __slots__ = ("_files", "_here", "_hooks", "_place", "_waiting")
 
     def __init__(
         self,
@@ -72,6 +72,23 @@ class PlaceCommands(DurableCommands):
         self._files: PlaceFiles | None = None
         self._hooks = 0
         self._waiting = waiting
+        self._here = Commands(processes, log, tmp, lock, turn)
+
+    @property
+    def here(self) -> Commands:
+        return self._here
+
+    @property
+    def running(self) -> frozenset[object]:
+        return super().running | self._here.running
+
+    def end(self) -> None:
+        self._here.end()
+        super().end()
+
+    async def outlive(self) -> None:
+        await self._here.outlive()
+        await super().outlive()
 
     def move_to(self, place: Place) -> None:
         """They run at this place from here on."""

@@ -104,13 +104,20 @@ class PlaceFiles:
             here, archive = scratch / "files", scratch / "tar"
             here.mkdir()
             yield here
+            await self._send(here, archive, folder)
 
-            def packing(stop: Event) -> None:
-                with archive.open("wb") as target:
-                    pack(here, target, stop)
+    async def send(self, here: Path, folder: Path) -> None:
+        """Copy all that is in a folder here into one there."""
+        async with self._scratch() as scratch:
+            await self._send(here, scratch / "tar", folder)
 
-            await stoppable(packing)
-            await self._ask("unpack", {"input_file": str(archive)}, path=str(folder))
+    async def _send(self, here: Path, archive: Path, folder: Path) -> None:
+        def packing(stop: Event) -> None:
+            with archive.open("wb") as target:
+                pack(here, target, stop)
+
+        await stoppable(packing)
+        await self._ask("unpack", {"input_file": str(archive)}, path=str(folder))
 
     def _scratch(self) -> Any:
         return temporary_folder(self._commands.tmp, "place-", Trash())

@@ -19,7 +19,7 @@ from pycurrent.plugins.command.kept import check_caches, kept_folders, with_keys
 from pycurrent.plugins.command.program import Program, command_words
 from pycurrent.plugins.command.sandbox import Sandbox
 from pycurrent.plugins.command.secrets import CommandSecrets
-from pycurrent.term import Current, seq
+from pycurrent.term import Current, Failure, seq
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -137,9 +137,16 @@ async def _wrapped(
     argv, sandbox = program.argv, sandbox_of(job, program)
     variables = {**given, **{name: str(path) for name, path in kept.items()}}
     if sandbox is not None:
+        if job.place is not None:
+            raise Failure(
+                f"a sandbox is made on the engine's machine only, and the job runs at {job.place}"
+            )
         wrapped = Bubblewrap.find().wrapped(job, sandbox, folder, argv, tuple(kept.values()))
         async with wrapped as line:
             yield line, clean(variables, HOME=HOME)
+    elif program.is_clean and job.place is not None:
+        async with job.tempdir("home-") as home, job.tempdir("tmp-") as tmp:
+            yield argv, clean(variables, HOME=str(home), TMPDIR=str(tmp))
     elif program.is_clean:
         async with job.tempdir("own-") as scratch:
             own = await in_thread(lambda: own_folders(scratch))

@@ -28,6 +28,13 @@ from pycurrent.plugins.git.subtree import SUBMODULE, Source, Subtree
 from pycurrent.term import Failure
 
 _SHA256 = 64
+_ALONE = """\
+find "$1/.git" -path '*/objects/info/alternates' | while read -r shared; do
+    folder=${shared%/objects/info/alternates}
+    git --git-dir="$folder" repack -a -d -q && rm -f "$shared" || exit
+done
+"""
+"""Has a checkout, and those of its submodules, share objects with no other repository."""
 
 
 @asynccontextmanager
@@ -41,7 +48,7 @@ async def with_checkout(job: Job, commit: Source) -> AsyncIterator[Path]:
     Of a `Subtree` the folder has the files at its paths, and nothing else. Git knows these files
     there, but no commits, branches or tags. Raises Failure if it has a submodule.
     """
-    async with job.tempdir("checkout-") as tmp:
+    async with job.tempdir("checkout-", here=True) as tmp:
         folder = tmp / commit.name
         await _check_out(job, commit, folder)
         job.log(f"Checked out {commit}. To get the same by hand: {_by_hand(commit, folder)}")
@@ -49,7 +56,21 @@ async def with_checkout(job: Job, commit: Source) -> AsyncIterator[Path]:
             await _check_out_submodules(job, commit, folder)
         else:
             await in_thread(_refuse_submodules, commit, folder)
-        yield folder
+        if job.place is None:
+            yield folder
+        else:
+            async with _sent(job, folder) as there:
+                yield there
+
+
+@asynccontextmanager
+async def _sent(job: Job, folder: Path) -> AsyncIterator[Path]:
+    """The same checkout at the place where the job's commands run."""
+    # It shares objects with a repository that is not there.
+    await run_git(job, ["sh", "-c", _ALONE, "sh", str(folder)], ENGLISH, show="git repack -a -d")
+    async with job.tempdir("checkout-") as tmp:
+        await job.send(folder, tmp / folder.name)
+        yield tmp / folder.name
 
 
 async def _check_out(job: Job, source: Source, folder: Path) -> None:

@@ -36,7 +36,7 @@ async def run_git(
 
     `mirror` is the folder of our mirror, if the command works in one: it may turn out damaged.
     """
-    running = job.exec(command, env=outside_repositories(env), show=show, trusted=True)
+    running = job.exec(command, env=outside_repositories(env), show=show, trusted=True, here=True)
     await _checked(job, running, mirror)
 
 

@@ -34,9 +34,9 @@ async def exec_with_progress(
     if job.is_durable:
         # Nobody would read the pipe once the engine is killed.
         quiet = ["--quiet" if word == "--progress" else word for word in command]
-        await job.exec(quiet, env=env, trusted=True)
+        await job.exec(quiet, env=env, trusted=True, here=True)
         return
-    async with job.tempdir("said-") as folder:
+    async with job.tempdir("said-", here=True) as folder:
         pipe, relay = folder / "pipe", _Relay(job)
         timer = asyncio.get_running_loop().call_later(PATIENCE, relay.tell_all)
         try:
@@ -44,7 +44,7 @@ async def exec_with_progress(
                 # A shell opens the pipe, because all commands of a job write to its log.
                 through = ("sh", "-c", 'exec "$@" 2> "$0"', str(pipe))
                 shown = shlex.join(command)
-                await job.exec([*through, *command], env=env, show=shown, trusted=True)
+                await job.exec([*through, *command], env=env, show=shown, trusted=True, here=True)
         finally:
             timer.cancel()
             relay.end()
