@@ -103,6 +103,7 @@ VIEWS = {
     "change": View("/changes/1", "main h1"),
     "audit": View("/audit", "main form"),
     "failures by item": View("/failures?by=item", "main table"),
+    "approvals": View("/approvals", "main summary"),
     "rules": View("/rules", "main form"),
     "pools": View("/pools", "main h1"),
     "pauses": View("/pauses", "main form"),

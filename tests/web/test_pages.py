@@ -58,6 +58,7 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/failures?by=item",
         "/search",
         "/search?q=reply",
+        "/approvals",
         "/changes",
         "/changes/1",
         "/audit",

@@ -69,6 +69,7 @@ from pycurrent.service.rules import (
     rules_to_csv,
 )
 from pycurrent.service.service import Health, Service
+from pycurrent.service.untrusted_commits import UntrustedCommit
 from pycurrent.service.window import WHOLE, Window
 
 __all__ = [
@@ -155,6 +156,7 @@ __all__ = [
     "Trial",
     "TriedOn",
     "UnknownSubject",
+    "UntrustedCommit",
     "WaitsForConfirmation",
     "WaitsForResume",
     "WaitsInQueue",

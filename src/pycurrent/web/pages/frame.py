@@ -27,6 +27,7 @@ THEMES = ("light", "dark")
 _INPUTS = ("/inputs", "Inputs")
 _PAUSES = ("/pauses", "Pauses")
 _MUTES = ("/mutes", "Mutes")
+_APPROVALS = ("/approvals", "Approvals")
 _NAVIGATION = (
     ("/", "Pipeline"),
     ("/jobs", "Jobs"),
@@ -121,10 +122,11 @@ def make_page(
     has_inputs: bool,
     has_pauses: bool,
     has_mutes: bool,
+    has_waiting: bool,
     extra: Sequence[AuthorEntry],
 ) -> Page:
     """`has_inputs` says that there is something for people to set, `has_pauses` that something is
-    paused, and `has_mutes` that something is muted.
+    paused, `has_mutes` that something is muted, and `has_waiting` that jobs wait for a person.
     """
     theme = request.cookies.get(THEME_COOKIE)
     may_pause = access.allows(request, caller.user, Role.ADMIN)
@@ -141,6 +143,7 @@ def make_page(
                 *([_INPUTS] if has_inputs else []),
                 *([_PAUSES] if has_pauses or may_pause else []),
                 *([_MUTES] if has_mutes else []),
+                *([_APPROVALS] if has_waiting or request.url.path == _APPROVALS[0] else []),
             ),
             *_author_navigation(request, access, caller, extra),
         ),

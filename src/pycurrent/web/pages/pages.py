@@ -71,6 +71,7 @@ class Pages:
             has_inputs=self.service.has_inputs,
             has_pauses=bool(self.service.pauses.all()),
             has_mutes=self.service.mutes.are_any,
+            has_waiting=bool(self.service.jobs.waiting),
             extra=self.extra,
         )
         sees = access.allows(request, caller.user, Role.VIEWER)
