@@ -98,6 +98,7 @@ VIEWS = {
     "item": View("/items?path=bad%20z", "main table"),
     "history": View("/history", "main table"),
     "causes of failures": View("/failures", "main table"),
+    "timeline": View("/timeline", "main table"),
     "search": View("/search?q=reply", "main h2"),
     "changes": View("/changes", "main table"),
     "change": View("/changes/1", "main h1"),

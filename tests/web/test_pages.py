@@ -56,6 +56,8 @@ async def test_every_page_is_whole_without_scripts_or_anything_from_elsewhere(
         "/history",
         "/failures",
         "/failures?by=item",
+        "/timeline",
+        "/timeline?change=1",
         "/search",
         "/search?q=reply",
         "/approvals",

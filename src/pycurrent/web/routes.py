@@ -70,6 +70,7 @@ OURS = frozenset(
         "stage",
         "static",
         "theme",
+        "timeline",
     }
 )
 """The first parts of the site's own paths."""

@@ -30,6 +30,7 @@ from pycurrent.web.pages.search import add_search_page
 from pycurrent.web.pages.site import add_site_pages
 from pycurrent.web.pages.stage import add_stage_page
 from pycurrent.web.pages.static import Files
+from pycurrent.web.pages.timeline import add_timeline_page
 
 
 def add_pages(
@@ -47,6 +48,7 @@ def add_pages(
     add_failures_pages(app)
     add_changes_pages(app)
     add_search_page(app)
+    add_timeline_page(app)
     add_audit_page(app)
     add_rules_pages(app)
     add_inputs_page(app)
