@@ -24,6 +24,7 @@ SECRET = "hunter2-hunter2"
 QUICK = 'echo "$0" >> ran; echo "$0 prints"'
 WAITS = f'{QUICK}; echo > begun; cat go; echo "{SECRET} after"'
 LEASE = timedelta(seconds=30)
+MANY = 20
 
 Plan = Callable[[Job, Path], Awaitable[str]]
 
@@ -102,6 +103,26 @@ async def crossed(job: Job, folder: Path) -> str:
     return "done"
 
 
+async def many(job: Job, folder: Path) -> str:
+    """Quick commands, and one that waits; gives how often the loop went on during the others."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    try:
+        for number in range(MANY):
+            await job.exec(["true", f"{number}"])
+    finally:
+        counting.cancel()
+    await job.exec(["sh", "-c", WAITS, "sh"], cwd=folder)
+    return f"{turns}"
+
+
 async def files(job: Job, folder: Path) -> str:
     """Files that are saved, placed and reported around a command that waits."""
     async with job.tempdir() as made, job.tempdir() as placed:
@@ -117,7 +138,7 @@ async def files(job: Job, folder: Path) -> str:
 
 PLANS: dict[str, Plan] = {
     plan.__name__: plan
-    for plan in (one, fails, both, crossed, output, in_tempdir, once, otherwise, files)
+    for plan in (one, fails, both, crossed, output, in_tempdir, once, otherwise, many, files)
 }
 
 

@@ -141,6 +141,15 @@ async def test_commands_that_ran_at_the_same_time_are_told_apart(tmp_path: Path)
         assert sorted(ran(tmp_path)) == ["left", "right"]
 
 
+async def test_the_loop_goes_on_while_many_commands_are_replayed(tmp_path: Path) -> None:
+    """A job that has run thousands of them does not have the rest of the engine wait for it."""
+    async with killed("many", tmp_path), next_engine("many", tmp_path) as h:
+        await go(tmp_path)
+        await done(h)
+        assert isinstance(h.output, Ok)
+        assert int(h.output.value) >= durable.MANY
+
+
 async def test_a_new_command_waits_only_until_the_others_are_asked_for(tmp_path: Path) -> None:
     """Not until they have ended."""
     async with killed("crossed", tmp_path):

@@ -224,7 +224,8 @@ class DurableCommands(Commands):
         try:
             status = await (running if command.cancellable else uncancellable(running))
         finally:
-            if not pump.finish_short():
+            # A job that does much again gives way to the rest of the loop.
+            if not is_new or not pump.finish_short():
                 await uncancellable(pump.finished())
             del self._pumps[entry]
         ended = entry.ended
