@@ -18,6 +18,7 @@ import pytest
 from msgspec.structs import replace
 
 from pycurrent.cli.live import picture
+from pycurrent.cli.pace import Pace
 from pycurrent.engine import Effect, JobState, Problem
 from pycurrent.term import Activity, Failed, Ok, Output, State, Stats
 from pycurrent.view import InQueue, JobView, Overview, StageView
@@ -200,6 +201,30 @@ def test_stages_are_lined_up_and_the_rest_counted() -> None:
     ]
 
 
+def test_of_many_stages_it_says_how_far_the_run_is() -> None:
+    """And how long the rest may take, once some were done at this pace; what was known before
+    does not count.
+    """
+    pace = Pace()
+    assert pace.text(Stats(ok=100, ready=100), 1.0) == "50 % done"
+    assert pace.text(Stats(ok=104, ready=96), 2.0) == "52 % done"
+    assert pace.text(Stats(ok=150, ready=50), 11.0) == "75 % done, about 10 s more"
+    assert pace.text(Stats(ok=140, failed=10, running=20, blocked=30), 11.0) == (
+        "75 % done, about 4.0 s more"
+    )
+    assert pace.text(Stats(ok=200), 20.0) == ""
+    assert pace.text(Stats(ok=10, running=10), 20.0) == ""
+    head = picture(
+        overview(of_interest=Stats()),
+        name="ci.py",
+        took=timedelta(seconds=3),
+        width=80,
+        log="pycurrent log",
+        progress="50 % done",
+    )[0]
+    assert head.plain == "ci.py  3.0 s  50 % done"
+
+
 def test_a_failure_that_is_no_stages_is_shown() -> None:
     """The result of the pipeline counts, wherever it failed."""
     seen = overview(of_interest=Stats(), result=Failed("two items have the key 1"))
@@ -249,6 +274,7 @@ def test_failures_come_first_where_there_are_more_stages_than_lines() -> None:
     assert [line.plain.rstrip() for line in shown[2:6]] == [
         "failed   a stage with a long name, too",
         f"         {why}".rstrip(),
-        "queued   300 stages for a resource of pool cpu: test 0, test 1, test 2, …",
+        "queued   300 stages for a resource of pool cpu for up to 1 min 10 s:"
+        " test 0, test 1, test 2, …",
         "running  y                              1 min 10 s",
     ]

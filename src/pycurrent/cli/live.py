@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pycurrent.cli.output import OutputLostError, one_line
+from pycurrent.cli.pace import Pace
 from pycurrent.cli.text import counts, title, waits
 from pycurrent.term import Failed, Muted, State, Stats, state_of_activity
 from pycurrent.view import EngineView, ForResume, InQueue, Overview, StageChange, StageView
@@ -57,6 +58,7 @@ class LiveScreen:
         self._name = name
         self._log_command = log_command
         self._began = monotonic()
+        self._pace = Pace()
         self._said: list[str] = []
         self._news = asyncio.Event()
         self._console = Console(file=stream, highlight=False)
@@ -119,9 +121,15 @@ class LiveScreen:
         said = [part for text in self._said for part in _wrapped(text, width)]
         room = max(1, height - len(said) - self._view.problems - _FRAME)
         overview = self._view.overview(limit=max(room, _LOOKED_AT))
-        took = timedelta(seconds=monotonic() - self._began)
+        seconds = monotonic() - self._began
         lines = picture(
-            overview, name=self._name, took=took, width=width, log=self._log_command, room=room
+            overview,
+            name=self._name,
+            took=timedelta(seconds=seconds),
+            width=width,
+            log=self._log_command,
+            room=room,
+            progress=self._pace.text(overview.counts, seconds),
         )
         lines += [Text(text) for text in said]
         return Text("\n", no_wrap=True, overflow="ellipsis", end="").join(lines)
@@ -132,14 +140,23 @@ def _wrapped(text: str, width: int) -> list[str]:
 
 
 def picture(
-    overview: Overview, *, name: str, took: timedelta, width: int, log: str, room: int = _LOOKED_AT
+    overview: Overview,
+    *,
+    name: str,
+    took: timedelta,
+    width: int,
+    log: str,
+    room: int = _LOOKED_AT,
+    progress: str = "",
 ) -> list[Text]:
     """The lines of a view: the summary, then stages, then the number of others.
 
     `room` is the number of lines for stages. If it is not enough for all of them, failed ones come
-    first, with their reasons, and the others are grouped.
+    first, with their reasons, and the others are grouped. `progress` says how far the run is.
     """
     head = Text.assemble((one_line(name), "bold"), "  ", (duration(took), "dim"))
+    if progress:
+        head.append(f"  {progress}")
     lines = [head, Text(counts(overview.counts))] if overview.counts.total else [head]
     lines += [
         Text.assemble(("problem  ", "bold red"), one_line(problem.message))
@@ -185,7 +202,7 @@ class _Crowd:
         for group in groups[: max(0, room - len(self.lines))]:
             self.shown += group
             self.lines.append(
-                _stage(group[0], self._now, column) if len(group) == 1 else _group(group)
+                _stage(group[0], self._now, column) if len(group) == 1 else _group(group, self._now)
             )
 
     def _add_failed(self, stage: StageView, column: int, *, may_wrap: bool) -> None:
@@ -218,13 +235,16 @@ def _cause(stage: StageView) -> str:
             return waits(wait)
 
 
-def _group(stages: list[StageView]) -> Text:
-    """The line of a group of similar stages: their number, and the first of them."""
+def _group(stages: list[StageView], now: datetime) -> Text:
+    """The line of a group of similar stages: their number, how long the oldest has been so, and
+    the first of them.
+    """
     names = ", ".join(one_line(stage.path) for stage in stages[:3])
     more = ", …" if len(stages) > 3 else ""
     cause = _cause(stages[0])
     return Text.assemble(
         _word(stages[0].kind), f"{len(stages)} stages", f" {cause}" if cause else "",
+        f" for up to {duration(now - min(stage.since for stage in stages))}",
         (f": {names}{more}", "dim"),
     )  # fmt: skip
 
