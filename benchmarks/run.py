@@ -29,6 +29,7 @@ from benchmarks import (
     explained,
     floor,
     forges,
+    hosts,
     kept_files,
     large_files,
     make_like,
@@ -68,6 +69,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *forges.BENCHMARKS,
     *drained.BENCHMARKS,
     *durable.BENCHMARKS,
+    *hosts.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""

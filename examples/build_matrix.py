@@ -7,6 +7,10 @@ The checks of a version share a base: the exact version that the interpreter rep
 again after a day. If the answer is the same, no check runs again; if the interpreter was replaced,
 only its own checks do.
 
+With `--on ssh:build1,build2` the checks run on these hosts instead, where the folder is sent:
+
+    python examples/build_matrix.py --on ssh:build1 --pythons python3 --checks "-m compileall -q ."
+
 The checked folder is not watched. `local_ci.py` shows how to follow a repository.
 """
 
@@ -19,7 +23,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import pycurrent as current
-from pycurrent import Builder, Current, Job, Level, Pool, Primitive, Schedule, builder, component
+from pycurrent import Builder, Current, Job, Level, Pool, Primitive, Schedule, component
+from pycurrent.plugins import ssh
 
 DAILY = Schedule(valid_for=timedelta(days=1))
 THIS = shlex.quote(sys.executable)
@@ -34,11 +39,18 @@ class Base:
     version: str
 
 
-@builder("python-base", level=Level.MOSTLY_HARMLESS, schedule=DAILY, label="base")
-async def base(job: Job, python: str) -> Base:
+@dataclass(frozen=True)
+class Ask(Builder[str, Base]):
     """Ask an interpreter for its version, once for all its checks."""
-    version = await job.check_output([*shlex.split(python), "-VV"])
-    return Base(python, version.strip())
+
+    id: ClassVar[str] = "python-base"
+
+    pool: Pool | ssh.Hosts
+
+    async def build(self, job: Job, key: str) -> Base:
+        await job.start(level=Level.MOSTLY_HARMLESS, pool=self.pool)
+        version = await job.check_output([*shlex.split(key), "-VV"])
+        return Base(key, version.strip())
 
 
 @dataclass(frozen=True)
@@ -49,15 +61,19 @@ class Check(Builder[tuple[Base, str], None]):
     auto_cancel: ClassVar[bool] = True
 
     folder: Path
-    pool: Pool
+    pool: Pool | ssh.Hosts
 
     async def build(self, job: Job, key: tuple[Base, str]) -> None:
         base, words = key
         await job.start(level=Level.AVERAGE, pool=self.pool, timeout=timedelta(minutes=10))
-        async with job.tempdir("pycache") as cache:
+        async with job.tempdir("checked-") as sent, job.tempdir("pycache-") as cache:
+            folder = self.folder
+            if job.place is not None:
+                await job.send(folder, sent)
+                folder = sent
             await job.exec(
                 [*shlex.split(base.python), *shlex.split(words)],
-                cwd=self.folder,
+                cwd=folder,
                 env={"PYTHONPYCACHEPREFIX": str(cache)},
             )
 
@@ -66,11 +82,23 @@ class Check(Builder[tuple[Base, str], None]):
         return f"{base.python} {words}"
 
 
+def pool_of(on: str, workers: int) -> Pool | ssh.Hosts:
+    kind, _, hosts = on.partition(":")
+    match kind:
+        case "":
+            return Pool("cpu", workers)
+        case "ssh" if hosts:
+            return ssh.Hosts(hosts.split(","), capacity=workers)
+        case _:
+            raise current.UsageError(f"--on takes ssh:HOST,HOST, not {on}")
+
+
 def matrix(
     pythons: tuple[str, ...] = (THIS, f"{THIS} -O", f"{THIS} -X dev"),
     checks: tuple[str, ...] = CHECKS,
     folder: Path = Path(current.__file__).parent,
     workers: int = os.cpu_count() or 1,
+    on: str = "",
 ) -> Current[None]:
     """Run every check with every Python.
 
@@ -78,9 +106,15 @@ def matrix(
         pythons: interpreters with their options, as in a shell
         checks: the arguments for them, as in a shell
         folder: the folder in which they run
-        workers: how many run at once
+        workers: how many run at once, on each host if there are some
+        on: hosts on which they run, as ssh:HOST,HOST
     """
-    runner = Check(folder.absolute(), Pool("cpu", workers))
+    pool = pool_of(on, workers)
+    ask, runner = Ask(pool), Check(folder.absolute(), pool)
+
+    @component("base")
+    def base(python: str) -> Primitive[Base]:
+        return ask.get(python, schedule=DAILY)
 
     @component("check")
     def check(base: Base, words: str) -> Primitive[None]:

@@ -146,6 +146,27 @@ async def test_the_same_files_are_the_same_tree(at: At, tmp_path: Path) -> None:
     assert (await at.ended(work))[0] == (await here.ended(work))[0]
 
 
+async def test_a_folder_is_sent_from_the_engine_s_machine(at: At, tmp_path: Path) -> None:
+    """All that is in it, links as links; what is there stays, and the source is not copied into
+    itself.
+    """
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    (source / "sub" / "file").write_text("content")
+    (source / "link").symlink_to("sub/file")
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "stays", "")
+            await job.send(source, folder)
+            if job.place is None:
+                await job.send(source, source / "copy")
+                assert not (source / "copy" / "copy").exists()
+            return await job.check_output(["sh", "-c", "cat link; find . | sort"], cwd=folder)
+
+    assert (await at.ended(work))[0] == Ok("content.\n./link\n./stays\n./sub\n./sub/file\n")
+
+
 async def test_reports_are_read(at: At) -> None:
     """The failure names the test."""
     report = '<testsuite><testcase name="a" classname="b"><failure message="no"/></testcase>'

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pycurrent.cache import Builder
+from pycurrent.cli.load import load
 from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins import ssh
@@ -226,3 +227,24 @@ def test_wrong_arguments_are_explained(
 ) -> None:
     with pytest.raises(error, match=says.replace("[", r"\[")):
         ssh.Hosts(hosts, **options)
+
+
+async def test_the_build_matrix_runs_at_a_host(
+    server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does here, but for the pool."""
+
+    matrix = load(f"{Path(__file__).parents[2] / 'examples' / 'build_matrix.py'}:matrix").pipeline
+    pool = hosts(server, capacity=2)
+    monkeypatch.setitem(matrix.__globals__, "pool_of", lambda on, workers: pool)
+    (tmp_path / "checked").mkdir()
+    (tmp_path / "checked" / "module.py").write_text("")
+
+    def pipeline() -> Current[None]:
+        made: Current[None] = matrix(("python3",), ("-m compileall -q .",), tmp_path / "checked")
+        return made
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+        assert isinstance(h.output, Ok)
+        assert "Runs at " in h.log("python3 -m compileall")

@@ -82,7 +82,13 @@ async def send(job: DrivenJob, folder: Path, target: Path) -> None:
 
 
 def _copy(folder: Path, target: Path) -> None:
-    shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True)
+    target = target.absolute()
+
+    def itself(path: str, _: list[str]) -> list[str]:
+        """The target, if that is in the folder."""
+        return [target.name] if Path(path).absolute() == target.parent else []
+
+    shutil.copytree(folder, target, symlinks=True, dirs_exist_ok=True, ignore=itself)
 
 
 def write_whole(path: Path, content: bytes) -> None:
