@@ -35,7 +35,9 @@ from pycurrent.web.reasons import asks_for_reason
 from pycurrent.web.users import Role
 
 MOST = 1000
-"""How many stages are shown, and how many jobs are acted on, at most."""
+"""How many stages are looked at closely, and how many jobs are acted on, at most."""
+_SHOWN = 200
+"""How many stages stand in rows, at most."""
 _EXPLAINED = 25
 """How many stages are explained: each takes some milliseconds."""
 _REASONS = 2
@@ -103,7 +105,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         if isinstance(item, Below) and service.stage(item.path) is not None:
             return pages.go(stage_url(item.path))
         raise HTTPException(404, f"no stage is or was {_phrase(item)}")
-    rows = _rows(found.stages)
+    rows = _rows(found.stages[:_SHOWN])
     columns = list(dict.fromkeys(cell.name for row in rows for cell in row.cells))
     may = pages.may(request, Role.BUILDER)
     return pages.render(
@@ -117,7 +119,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         counts=_counts(found),
         labels=_common_labels(found.stages, item),
         rows=rows,
-        most=MOST,
+        most=_SHOWN,
         columns=columns if len(columns) <= _COLUMNS else [],
         concerns=await _concerns(service, found),
         not_ok=found.counts.total - found.counts.ok,
