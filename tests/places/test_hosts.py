@@ -14,6 +14,7 @@ from pycurrent.cache import Builder
 from pycurrent.cli.load import load
 from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError, WrongKind
+from pycurrent.explain.reasons import WaitsInQueue
 from pycurrent.plugins import ssh
 from pycurrent.term import Current, Failed, Ok, component
 from pycurrent.term import all as all_of
@@ -62,9 +63,17 @@ async def test_the_hosts_share_the_jobs(
         return all_of({key: do(work, key) for key in "abc"})
 
     async with Harness(pipeline, state_dir=tmp_path / "state") as h:
-        await h.until(lambda: len(begun) == 2, timeout=30)
+        await h.until(lambda: h.stats.running == 2, timeout=30)
         assert len(set(begun)) == 2
-        assert h.stats.running == 2
+
+        def waits() -> list[WaitsInQueue]:
+            reasons = [reason for key in "abc" for reason in h.engine.why(f"do {key}").reasons]
+            return [reason for reason in reasons if isinstance(reason, WaitsInQueue)]
+
+        await h.until(waits, timeout=30)
+        (queued,) = waits()
+        assert (queued.pool, queued.place, queued.waiting) == ("hosts", 1, 1)
+        assert len(queued.holders) == 2
         gate.set()
         await h.until(lambda: h.output == Ok(None), timeout=30)
         assert len(begun) == 3

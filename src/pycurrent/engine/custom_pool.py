@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from pycurrent.errors import WrongKind
 from pycurrent.term import shown
+
+if TYPE_CHECKING:
+    from pycurrent.engine.pool import Pool
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -41,6 +44,11 @@ class CustomPool(Generic[R_co]):
     def told(self, resource: object) -> object:
         """A resource in what can be JSON, from which `restore` makes it again."""
         return resource
+
+    @property
+    def counting(self) -> Pool | None:
+        """The pool that counts its resources and has the queue, if there is one here."""
+        return None
 
     def __repr__(self) -> str:
         return f"Pool.of({self.label!r}, ...)"

@@ -207,6 +207,11 @@ class Pool:
         return CustomPool(label, acquire, restore)
 
     @property
+    def counting(self) -> Pool:
+        """The pool that counts its resources and has the queue: itself."""
+        return self
+
+    @property
     def waiting(self) -> list[Waiter]:
         """The jobs in the queue, the next one first.
 

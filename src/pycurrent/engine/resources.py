@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 from pycurrent.engine.custom_pool import CustomPool
@@ -30,14 +30,19 @@ class Resources:
 
     async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
         """Wait for a resource of the pool, and return it. Not while it holds another one."""
-        self._held = AsyncExitStack()
-        return await self._held.enter_async_context(pool.acquire(job))
+        return await self._hold_by(pool.acquire(job))
 
     async def take_again(self, pool: CustomPool[Any], job: Waiter, told: object) -> Any:
         """Hold again the resource that the job has had under an earlier engine, and return it."""
         assert pool.restore is not None
-        self._held = AsyncExitStack()
-        return await self._held.enter_async_context(pool.restore(job, told))
+        return await self._hold_by(pool.restore(job, told))
+
+    async def _hold_by(self, context: AbstractAsyncContextManager[Any]) -> Any:
+        # Nothing is held before it has come: the job still waits for it.
+        held = AsyncExitStack()
+        resource = await held.enter_async_context(context)
+        self._held = held
+        return resource
 
     def drop(self) -> None:
         """Give back the resource of a pool that counts them."""

@@ -13,7 +13,7 @@ from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_state import JobState
 from pycurrent.engine.open_engine import OpenEngine
 from pycurrent.engine.pinnable import Pinnable
-from pycurrent.engine.pool import AnyPool, Pool
+from pycurrent.engine.pool import AnyPool
 from pycurrent.engine.problems import Effect
 from pycurrent.explain.health import StageHealth, health_of, unknown_health
 from pycurrent.explain.reasons import (
@@ -257,12 +257,13 @@ class Explainer:
     def _in_queue(self, job: DrivenJob, pool: AnyPool) -> Reason:
         place = waiting = share = None
         most = NAMED
-        if isinstance(pool, Pool):
-            place, waiting, share = pool.place(job), pool.queue_length, pool.share_of(job)
-            most = min(pool.used, NAMED)
+        counts = pool.counting
+        if counts is not None:
+            place, waiting, share = counts.place(job), counts.queue_length, counts.share_of(job)
+            most = min(counts.used, NAMED)
         # As a rule the oldest ones have it.
         oldest = islice(self._cache.runs.jobs(), _LOOKED_AT)
-        holding = (j for j in oldest if j.pool is pool and j.holds_resource)
+        holding = (j for j in oldest if j.pool is pool and j.holds_resource and j is not job)
         if share is not None and share.is_used_up:
             holding = (j for j in holding if j.label(share.label) == share.value)
         holders = tuple(j.id for j in islice(holding, most))

@@ -64,6 +64,10 @@ class PlacePool(CustomPool[Place]):
         self._waiters: set[asyncio.Future[None]] = set()
 
     @property
+    def counting(self) -> Pool:
+        return self.queue
+
+    @property
     def places(self) -> list[Place]:
         """The places, those that are not there included."""
         return [seat.place for seat in self._seats]

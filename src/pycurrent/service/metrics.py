@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias, assert_never
 
 from pycurrent.cache import ResultCache
-from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Pool, Step
+from pycurrent.engine import AnyPool, DrivenJob, Effect, JobState, OpenEngine, Step
 from pycurrent.engine.deliveries import Deliveries
 from pycurrent.store import JobEnd
 from pycurrent.term import Stats
@@ -213,9 +213,10 @@ class Metrics:
 
 
 def _measures(pool: AnyPool, queue: int) -> PoolMetrics:
-    if isinstance(pool, Pool):
-        return PoolMetrics(pool.label, pool.capacity, pool.used, queue)
-    return PoolMetrics(pool.label, None, None, queue)
+    counts = pool.counting
+    if counts is None:
+        return PoolMetrics(pool.label, None, None, queue)
+    return PoolMetrics(pool.label, counts.capacity, counts.used, queue)
 
 
 def _retention(engine: OpenEngine) -> RetentionMetrics:

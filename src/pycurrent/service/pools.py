@@ -118,10 +118,11 @@ class Pools:
         """
         named = self._metrics.pools.get(label)
         pools = [named, *self._engine.host.waits.visits]
-        pool = next((one for one in pools if isinstance(one, Pool) and one.label == label), None)
-        if pool is None:
+        pool = next((one for one in pools if one is not None and one.label == label), None)
+        counts = None if pool is None else pool.counting
+        if counts is None:
             return None
-        return pool.queue_length, tuple(self._queued(pool, skip, limit))
+        return counts.queue_length, tuple(self._queued(counts, skip, limit))
 
     def waiting_at_work(self, limit: int) -> list[AtWork]:
         """At most `limit` of the jobs that wait in the middle of their work."""
@@ -137,7 +138,7 @@ class Pools:
         holders: int,
         waiting: int,
     ) -> PoolView:
-        counts = pool if isinstance(pool, Pool) else None
+        counts = pool.counting
         return PoolView(
             label=pool.label,
             capacity=None if counts is None else counts.capacity,

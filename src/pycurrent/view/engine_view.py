@@ -25,7 +25,7 @@ from pycurrent.view.models import (
 )
 
 if TYPE_CHECKING:
-    from pycurrent.engine import DrivenJob
+    from pycurrent.engine import DrivenJob, Pool
 
 _QUIET = frozenset({State.OK, State.BLOCKED})
 
@@ -296,10 +296,8 @@ def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
     """A job that has not ended; not `placed`: without its place in a queue."""
     if not placed or job.state is not JobState.QUEUED:
         return _show_job(job, None)
-    from pycurrent.engine import Pool  # a job that is known shows nothing
-
-    pool = job.pool
-    return _show_job(job, pool.place(job) if isinstance(pool, Pool) else None)
+    counts = None if job.pool is None else job.pool.counting
+    return _show_job(job, None if counts is None else counts.place(job))
 
 
 def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
@@ -312,13 +310,12 @@ def one_by_one(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
 
     Places in queues are those of the beginning; a job that has ended meanwhile is shown as ended.
     """
-    from pycurrent.engine import Pool
-
     shown = [*jobs]
     queued: dict[Pool, list[DrivenJob]] = {}
     for job in shown:
-        if job.state is JobState.QUEUED and isinstance(job.pool, Pool):
-            queued.setdefault(job.pool, []).append(job)
+        counts = None if job.pool is None else job.pool.counting
+        if job.state is JobState.QUEUED and counts is not None:
+            queued.setdefault(counts, []).append(job)
     places: dict[object, int] = {
         job: place
         for pool, waiting in queued.items()
