@@ -446,7 +446,9 @@ async def test_the_page_of_a_stage_follows_its_job(
     await expect(page.locator("h1 + .badge")).to_have_text("running")
     assert job.id in str(await page.get_by_role("link", name="Its job").get_attribute("href"))
     writers.end("a", "it has rained in")
-    await expect(page.locator("[data-part=stage-head] .message")).to_have_text("it has rained in")
+    await expect(page.locator("[data-part=stage-failure] .message")).to_have_text(
+        "it has rained in"
+    )
     await expect(page.locator("[data-part=stage-health] .state")).to_have_text("new")
 
 
