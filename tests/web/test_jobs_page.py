@@ -410,6 +410,22 @@ async def test_the_title_tells_failures_from_the_start(page: Page, site: Running
     await expect(place.get_by_role("link")).to_have_text(["write b", "and 1 more"])
 
 
+@pytest.mark.parametrize("width", [900, 1100, 1280, 1500])
+async def test_what_failed_covers_no_count(tabs: Tabs, site: RunningSite, width: int) -> None:
+    """Its place gets shorter first."""
+    for key in "ab":
+        site.service.jobs.cancel(job_of(site, key), by="somebody")
+    await until(site, lambda: site.engine.stats.failed == 2)
+    page = await tabs.open(width=width)
+    await page.goto(f"{site.url}/jobs")
+    more = await page.get_by_role("link", name="and 1 more").bounding_box()
+    counts = await page.get_by_label("Stages by state").bounding_box()
+    assert more is not None
+    assert counts is not None
+    is_below = counts["y"] >= more["y"] + more["height"]
+    assert is_below or more["x"] + more["width"] <= counts["x"]
+
+
 async def test_the_icon_tells_of_what_is_of_most_concern(page: Page, site: RunningSite) -> None:
     """Live: first that a person is waited for, then that something has failed."""
     await page.goto(f"{site.url}/jobs")
