@@ -69,8 +69,12 @@ class Trial:
         """Let the command that waits go on."""
         await asyncio.to_thread((self.folder / "go").write_bytes, b"")
 
-    def engine(self, plan: str, *, is_durable: bool = True, lease: float = 60.0) -> Harness:
-        hosts = ssh.Hosts([ssh.Host(*self.way, connect_timeout=5)], capacity=2, lease=lease)
+    def engine(
+        self, plan: str, *, is_durable: bool = True, lease: float = 60.0, by_name: bool = True
+    ) -> Harness:
+        host, user, port, key, known = self.way
+        way = ssh.Host(host, user if by_name else None, port, key, known, connect_timeout=5)
+        hosts = ssh.Hosts([way], capacity=2, lease=lease)
         return Harness(
             lambda: engine_at_host.pipeline(plan, self.folder, hosts, is_durable=is_durable),
             state_dir=self.folder / "state",
@@ -153,6 +157,17 @@ async def test_all_kinds_of_work_go_on(trial: Trial, plan: str) -> None:
             assert isinstance(h.output, Failed if plan == "fails" else Ok)
             assert len(trial.ran) == len(set(trial.ran))
             assert len(h.engine.history()) == 1
+
+
+async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: Trial) -> None:
+    """What the job has left there is ended, and the work is run afresh at another host."""
+    async with trial.killed("one"), trial.engine("one", by_name=False) as h:
+        await trial.begun()
+        await trial.go()
+        await done(h)
+        assert h.output == Ok("done")
+        assert trial.ran == ["first", "second", "first", "second"]
+        assert len(h.engine.history()) == 2
 
 
 async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: Trial) -> None:

@@ -9,10 +9,9 @@ from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from pycurrent.engine.custom_pool import CustomPool
-from pycurrent.engine.place import Place
+from pycurrent.engine.place import Place, PlaceLost
 from pycurrent.engine.place_asking import ask
 from pycurrent.engine.pool import Pool
-from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
@@ -87,11 +86,13 @@ class PlacePool(CustomPool[Place]):
 
     @asynccontextmanager
     async def _restore(self, job: DrivenJob, told: str) -> AsyncIterator[Place]:
-        """The place that the job has had, be there room or not."""
+        """The place that the job has had, be there room or not. Raises `PlaceLost`: then it is run
+        afresh at another one, once what it has left there has ended.
+        """
         seat = next((seat for seat in self._seats if seat.place.name == told), None)
         if seat is None:
             known = ", ".join(place.name for place in self.places)
-            raise UsageError(
+            raise PlaceLost(
                 f"the job was at work at {told}, which pool {self.label} does not have any more: it"
                 f" has {known}"
             )
