@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,30 @@ async def test_a_host_that_can_t_be_used_is_explained(
 
 
 OLD = "import sys; sys.argv = sys.argv[2:]; sys.version_info = (2, 7); exec(sys.argv[0])"
+
+
+async def test_what_nobody_has_come_back_for_is_removed(
+    server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path, home: Path
+) -> None:
+    """After a week, unless a command may still run there."""
+    pool = hosts(server, capacity=1)
+    runs = home / ".cache" / "pycurrent" / "run"
+    for job, has_ended in (("ended", True), ("runs", False), ("new", True)):
+        command = runs / job / "1-a"
+        command.mkdir(parents=True)
+        (command / "spool").touch()
+        if has_ended:
+            (command / "status").write_text("0 exited\n")
+    week_ago = time.time() - 8 * 24 * 3600
+    for job in ("ended", "runs"):
+        os.utime(runs / job, (week_ago, week_ago))
+
+    async def work(job: Job) -> str:
+        return await says_where(job, pool)
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: isinstance(h.output, Ok), timeout=30)
+    assert sorted(path.name for path in runs.iterdir()) == ["new", "runs"]
 
 
 class Here(Builder[str, str]):

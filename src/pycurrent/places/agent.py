@@ -533,10 +533,13 @@ def _forget_stale(runs: str) -> None:
 
 
 def _is_at_work(job: str) -> bool:
-    for name in os.listdir(job):
-        channel = _attach(f"{job}/{name}")
-        if channel is not None:
-            channel.close()
+    """True if a command of a job may still run. Its supervisor is not asked: it would take that for
+    an engine, and leave the one that it has.
+    """
+    started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    for folder in os.scandir(job):
+        is_run = os.path.exists(f"{folder.path}/spool")
+        if is_run and _status(folder.path) is None and folder.stat().st_mtime > started:
             return True
     return False
 
