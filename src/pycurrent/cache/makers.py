@@ -23,6 +23,7 @@ from pycurrent.store import JobEnd
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_work import WorkingJob
 
 _MOST = 3
 """How often a job is run again for which files were made again."""
@@ -44,7 +45,7 @@ class Makers:
         engine.losses.heal_by(self.heal)
         runs.on_ended(self._ended)
 
-    def heal(self, job: DrivenJob, digest: str, what: str) -> str | None:
+    def heal(self, job: WorkingJob, digest: str, what: str) -> str | None:
         """Have the maker of some files make them again, as a job has found that `what` of them is
         lost. Gives the id of the job that had saved them. None: the pipeline has no such maker.
         """

@@ -26,7 +26,7 @@ from pycurrent.store.trees import copy_tree
 from pycurrent.term import Current, shown
 
 if TYPE_CHECKING:
-    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_work import WorkingJob
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -135,7 +135,7 @@ class FolderTurns:
         self._holders: set[tuple[str, Path]] = set()
 
     @asynccontextmanager
-    async def hold(self, job: DrivenJob, cache: Cache) -> AsyncIterator[Path]:
+    async def hold(self, job: WorkingJob, cache: Cache) -> AsyncIterator[Path]:
         """Hold the folder of a cache for the block. Raises OSError if it can't be made, UsageError
         if the job has it, or the key is not a text.
         """
@@ -163,7 +163,7 @@ class FolderTurns:
 
     @asynccontextmanager
     async def _copied(
-        self, job: DrivenJob, cache: Cache, folder: CacheFolder
+        self, job: WorkingJob, cache: Cache, folder: CacheFolder
     ) -> AsyncIterator[Path]:
         """Give untrusted work a copy, which is gone with the block: it reads what is kept, and
         nobody reads what it writes.
@@ -180,7 +180,7 @@ class FolderTurns:
 
     @asynccontextmanager
     async def _locked(
-        self, job: DrivenJob, cache: Cache, folder: CacheFolder
+        self, job: WorkingJob, cache: Cache, folder: CacheFolder
     ) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
             if not cache.shared:
@@ -191,7 +191,9 @@ class FolderTurns:
             yield
 
     @asynccontextmanager
-    async def _turn(self, job: DrivenJob, cache: Cache, folder: CacheFolder) -> AsyncIterator[None]:
+    async def _turn(
+        self, job: WorkingJob, cache: Cache, folder: CacheFolder
+    ) -> AsyncIterator[None]:
         turn = self._turns.get(folder.path)
         if turn is None:
             turn = self._turns[folder.path] = _Turn(Pool(f"cache {cache.name}", 1))
@@ -209,7 +211,7 @@ class FolderTurns:
             if not turn.pool.used and not turn.pool.queue_length:
                 self._turns.pop(folder.path, None)
 
-    async def _bound(self, job: DrivenJob, cache: Cache) -> None:
+    async def _bound(self, job: WorkingJob, cache: Cache) -> None:
         """Remove what is too much, and say so."""
 
         def removed() -> list[tuple[CacheFolder, int]]:

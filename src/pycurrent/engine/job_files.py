@@ -39,7 +39,7 @@ from pycurrent.store import SavedFiles, SavedRecord
 from pycurrent.term import Failure, FailureKind, shown
 
 if TYPE_CHECKING:
-    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_work import WorkingJob
 
 T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class JobFiles:
         self._is_clean = False
 
     async def save(
-        self, job: DrivenJob, folder: Path, patterns: Sequence[str], *, required: bool
+        self, job: WorkingJob, folder: Path, patterns: Sequence[str], *, required: bool
     ) -> Tree:
         """See `Job.save`."""
 
@@ -105,7 +105,7 @@ class JobFiles:
         job.note(f"Saved {', '.join(patterns) or folder}: {saved.tree}")
         return saved.tree
 
-    async def save_file(self, job: DrivenJob, path: Path) -> File:
+    async def save_file(self, job: WorkingJob, path: Path) -> File:
         """See `Job.save_file`."""
 
         def saving(stop: Event) -> File:
@@ -119,7 +119,7 @@ class JobFiles:
         job.note(f"Saved {path}: {file}")
         return file
 
-    async def put(self, job: DrivenJob, what: Tree | File, target: Path) -> None:
+    async def put(self, job: WorkingJob, what: Tree | File, target: Path) -> None:
         """See `Job.put`."""
         if not isinstance(what, Tree | File):
             raise WrongKind(f"job.put takes a Tree or a File, not {shown(what)}")
@@ -160,7 +160,7 @@ class JobFiles:
             return await in_thread(is_in, self.store, what, target)
 
     async def _kept(
-        self, job: DrivenJob, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]
+        self, job: WorkingJob, saving: Callable[[Event], T], record: Callable[[T], SavedRecord]
     ) -> T:
         """Save something, and record it; until that is done nothing of it is removed."""
         async with self._turn(job):
@@ -185,7 +185,7 @@ class JobFiles:
                 self._is_clean = True
 
     @asynccontextmanager
-    async def _turn(self, job: DrivenJob) -> AsyncIterator[None]:
+    async def _turn(self, job: WorkingJob) -> AsyncIterator[None]:
         """Wait until few others read and write files."""
         with ExitStack() as waiting:
             if self._turns.locked():
@@ -198,7 +198,7 @@ class JobFiles:
         finally:
             self._turns.release()
 
-    async def _held(self, job: DrivenJob) -> int:
+    async def _held(self, job: WorkingJob) -> int:
         """Hold the store. While garbage is collected, the job says that it waits for that."""
         loop, told = asyncio.get_running_loop(), Event()
         with ExitStack() as waiting:
@@ -220,7 +220,7 @@ class JobFiles:
 
     def _record(
         self,
-        job: DrivenJob,
+        job: WorkingJob,
         digest: str,
         name: str,
         *,

@@ -17,12 +17,12 @@ from pycurrent.engine.tasks import in_thread
 from pycurrent.term import Failure
 
 if TYPE_CHECKING:
-    from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_reports import Reported
+    from pycurrent.engine.job_work import WorkingJob
     from pycurrent.files import File, Tree
 
 
-async def save(job: DrivenJob, folder: Path, patterns: Sequence[str], *, required: bool) -> Tree:
+async def save(job: WorkingJob, folder: Path, patterns: Sequence[str], *, required: bool) -> Tree:
     """See `Job.save`."""
     files = job.host.files()
     if job.place is None:
@@ -36,7 +36,7 @@ async def save(job: DrivenJob, folder: Path, patterns: Sequence[str], *, require
         raise Failure(str(error)) from None
 
 
-async def save_file(job: DrivenJob, path: Path) -> File:
+async def save_file(job: WorkingJob, path: Path) -> File:
     """See `Job.save_file`."""
     files = job.host.files()
     if job.place is None:
@@ -45,7 +45,7 @@ async def save_file(job: DrivenJob, path: Path) -> File:
         return await files.save_file(job, here / path.name)
 
 
-async def put(job: DrivenJob, what: Tree | File, target: Path) -> None:
+async def put(job: WorkingJob, what: Tree | File, target: Path) -> None:
     """See `Job.put`."""
     from pycurrent.files import Tree
 
@@ -61,7 +61,7 @@ async def put(job: DrivenJob, what: Tree | File, target: Path) -> None:
 
 
 async def report(
-    job: DrivenJob, folder: Path, wanted: dict[str, Any], *, required: bool, failing: Any
+    job: WorkingJob, folder: Path, wanted: dict[str, Any], *, required: bool, failing: Any
 ) -> Reported:
     """See `Job.report`."""
     reports = job.host.reports()
@@ -73,7 +73,7 @@ async def report(
         return await reports.take(job, here, wanted, required=required, failing=failing)
 
 
-async def send(job: DrivenJob, folder: Path, target: Path) -> None:
+async def send(job: WorkingJob, folder: Path, target: Path) -> None:
     """See `Job.send`."""
     if job.place is None:
         await in_thread(_copy, folder, target)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pycurrent.store import AnnotationCounts, Coverage, TestCounts
 
 if TYPE_CHECKING:
-    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_work import WorkingJob
 
 
 class Reported(Struct, frozen=True, kw_only=True):
@@ -30,7 +30,7 @@ class JobReports(Protocol):
 
     async def take(
         self,
-        job: DrivenJob,
+        job: WorkingJob,
         folder: str | PathLike[str],
         wanted: Mapping[str, str | Sequence[str] | None],
         *,

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pycurrent.engine.driven_job import DrivenJob
+    from pycurrent.engine.job_work import WorkingJob
 
-Heal = Callable[["DrivenJob", str, str], str | None]
+Heal = Callable[["WorkingJob", str, str], str | None]
 """Called with the job that needs something, its digest, and what is lost of it. Gives the id of the
 job that had saved it, if that is made again now; then the job is run again behind it.
 """
@@ -24,6 +24,6 @@ class Losses:
         """Have losses healed by this function. Between steps."""
         self._heal = heal
 
-    def heal(self, job: DrivenJob, digest: str, what: str) -> str | None:
+    def heal(self, job: WorkingJob, digest: str, what: str) -> str | None:
         """Have what is lost made again. None: nobody can. Between steps."""
         return None if self._heal is None else self._heal(job, digest, what)

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pycurrent.engine import CommandFailed
-from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_reports import Reported
+from pycurrent.engine.job_work import WorkingJob
 from pycurrent.engine.stopped import Cancelled
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
@@ -75,7 +75,7 @@ class Reports:
 
     async def take(
         self,
-        job: DrivenJob,
+        job: WorkingJob,
         folder: str | PathLike[str],
         wanted: Mapping[str, str | Sequence[str] | None],
         *,
