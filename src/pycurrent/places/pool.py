@@ -61,6 +61,8 @@ class PlacePool(CustomPool[Place]):
         self.queue = Pool(label, capacity * len(places))
         """The queue of jobs that wait for any place."""
         self._waiters: set[asyncio.Future[None]] = set()
+        self._freed = 0
+        """How often a place has been given back: one may be while others are asked."""
 
     @property
     def counting(self) -> Pool:
@@ -106,6 +108,7 @@ class PlacePool(CustomPool[Place]):
 
     def _free(self, seat: _Seat) -> None:
         seat.used -= 1
+        self._freed += 1
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
@@ -114,13 +117,15 @@ class PlacePool(CustomPool[Place]):
         with ExitStack() as waiting:
             waits = False
             while True:
+                freed = self._freed
                 seat = await self._try_seats(job)
                 if seat is not None:
                     return seat
                 if not waits:
                     waits = True
                     waiting.enter_context(job.waiting_for(self._why))
-                await self._changed()
+                if freed == self._freed:
+                    await self._changed()
 
     async def _try_seats(self, job: DrivenJob) -> _Seat | None:
         """The seat with the most room that is there, which is taken."""
@@ -148,16 +153,10 @@ class PlacePool(CustomPool[Place]):
             seat.is_there()
             await self.keep_open(seat.place, host.processes())
             return True
-        why = (
-            end.get("not_started")
-            or end.get("silent")
-            or end.get("lost")
-            or end.get("error")
-            or "it says nothing"
-        )
+        why = str(next(iter(end.values())))
         if seat.down != why:
             job.note(f"{seat.place} can't be used: {why}")
-        seat.is_down(str(why))
+        seat.is_down(why)
         return False
 
     async def keep_open(self, place: Place, processes: Processes) -> None:
@@ -168,9 +167,7 @@ class PlacePool(CustomPool[Place]):
     def _why(self) -> str:
         """The places that a job waits for, in words for people."""
         down = [f"{seat.place}: {seat.down}" for seat in self._seats if seat.down is not None]
-        return f"a place of pool {self.label}{' (' if down else ''}{'; '.join(down)}" + (
-            ")" if down else ""
-        )
+        return f"a place of pool {self.label}" + (f" ({'; '.join(down)})" if down else "")
 
     async def _changed(self) -> None:
         """Wait until a place is free, or may be there again."""

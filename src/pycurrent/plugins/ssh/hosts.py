@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,10 +14,24 @@ from weakref import WeakKeyDictionary
 
 from pycurrent.engine.place import Place, RelayCommand
 from pycurrent.engine.process import Process, Processes
+from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.places import PlacePool, relay_by, start_words
 from pycurrent.plugins.ssh.host import Host, master, transport
 from pycurrent.term import shown
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove the sockets of connections that are gone: their engines were killed."""
+    for path in folder.iterdir():
+        with socket.socket(socket.AF_UNIX) as asking:
+            try:
+                asking.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink(missing_ok=True)
+            except OSError:
+                """It is just being made, or removed."""
+
 
 _LONGEST_SOCKET = 80
 """Characters that the path of a socket may have: the client adds some to it."""
@@ -112,7 +127,7 @@ class Hosts(PlacePool):
         # Without it each command has a connection of its own, which takes longer.
         with suppress(OSError, PycurrentError):
             control.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            control.unlink(missing_ok=True)
+            await in_thread(_remove_left, control.parent)
             nothing = os.open(os.devnull, os.O_RDWR)
             try:
                 masters[place] = await processes.start(
