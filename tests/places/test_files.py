@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +121,34 @@ async def test_patterns_select_what_is_saved(at: At) -> None:
     assert isinstance(output, Failed)
     assert "matches none/*" in output.message
     assert "Nothing in " in log
+
+
+@pytest.mark.parametrize(
+    "what", ["no folder", "no reports", "folder in the way", "file in the way"]
+)
+async def test_what_can_t_be_saved_or_placed_is_a_failure(at: At, what: str) -> None:
+    """Of the work: it is not tried again, as what a machine lacks is."""
+
+    async def work(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "file", "content")
+            tree = await job.save(folder)
+            await job.exec(["mkdir", "-p", "there/file/full"], cwd=folder)
+            match what:
+                case "no folder":
+                    doing: Awaitable[object] = job.save(folder / "missing")
+                case "no reports":
+                    doing = job.report(folder / "missing", junit="*.xml")
+                case "folder in the way":
+                    doing = job.put(tree, folder / "there")
+                case _:
+                    doing = job.put(tree, folder / "file")
+            await doing
+        return "done"
+
+    output, log = await at.ended(work)
+    assert isinstance(output, Failed)
+    assert "Job failed: " in log
 
 
 async def test_single_files_are_saved_and_placed(at: At) -> None:

@@ -13,7 +13,10 @@ from pycurrent.engine import supervisor
 from pycurrent.places import transport
 
 SENT = [
-    *(Path(transport.__file__).with_name(name) for name in ("agent.py", "frames.py")),
+    *(
+        Path(transport.__file__).with_name(name)
+        for name in ("agent.py", "agent_files.py", "frames.py")
+    ),
     Path(supervisor.__file__),
 ]
 
@@ -36,7 +39,7 @@ def test_python_3_8_is_enough(program: Path) -> None:
 @pytest.mark.parametrize("program", SENT, ids=lambda path: path.name)
 def test_they_need_the_standard_library_alone(program: Path) -> None:
     """And each other."""
-    known = {*sys.stdlib_module_names, "frames", "supervisor"}
+    known = {*sys.stdlib_module_names, "agent", "agent_files", "frames", "supervisor"}
     tree = ast.parse(program.read_text())
     skipped = {
         id(node)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,18 +23,25 @@ if TYPE_CHECKING:
     from pycurrent.files import File, Tree
 
 
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Have what the systems of both machines refuse be a failure, as it is for files here."""
+    from pycurrent.files import FilesError
+
+    try:
+        yield
+    except (FilesError, OSError) as error:
+        raise Failure(str(error)) from None
+
+
 async def save(job: WorkingJob, folder: Path, patterns: Sequence[str], *, required: bool) -> Tree:
     """See `Job.save`."""
     files = job.host.files()
     if job.place is None:
         return await files.save(job, folder, patterns, required=required)
-    from pycurrent.files import FilesError
-
-    try:
+    with _failing():
         async with job.commands.there.fetched(folder, patterns) as here:
             return await files.save(job, here, patterns, required=required)
-    except FilesError as error:
-        raise Failure(str(error)) from None
 
 
 async def save_file(job: WorkingJob, path: Path) -> File:
@@ -41,8 +49,9 @@ async def save_file(job: WorkingJob, path: Path) -> File:
     files = job.host.files()
     if job.place is None:
         return await files.save_file(job, path)
-    async with job.commands.there.fetched(path.parent, [path.name]) as here:
-        return await files.save_file(job, here / path.name)
+    with _failing():
+        async with job.commands.there.fetched(path.parent, [path.name]) as here:
+            return await files.save_file(job, here / path.name)
 
 
 async def put(job: WorkingJob, what: Tree | File, target: Path) -> None:
@@ -52,12 +61,11 @@ async def put(job: WorkingJob, what: Tree | File, target: Path) -> None:
     files = job.host.files()
     if job.place is None:
         await files.put(job, what, target)
-    elif isinstance(what, Tree):
-        async with job.commands.there.sent(target) as here:
-            await files.put(job, what, here)
-    else:
-        async with job.commands.there.sent(target.parent) as here:
-            await files.put(job, what, here / target.name)
+        return
+    is_tree = isinstance(what, Tree)
+    with _failing():
+        async with job.commands.there.sent(target if is_tree else target.parent) as here:
+            await files.put(job, what, here if is_tree else here / target.name)
 
 
 async def report(
@@ -69,8 +77,9 @@ async def report(
         return await reports.take(job, folder, wanted, required=required, failing=failing)
     given = [[found] if isinstance(found, str) else found for found in wanted.values() if found]
     patterns = [pattern for each in given for pattern in each]
-    async with job.commands.there.fetched(folder, patterns) as here:
-        return await reports.take(job, here, wanted, required=required, failing=failing)
+    with _failing():
+        async with job.commands.there.fetched(folder, patterns) as here:
+            return await reports.take(job, here, wanted, required=required, failing=failing)
 
 
 async def send(job: WorkingJob, folder: Path, target: Path) -> None:

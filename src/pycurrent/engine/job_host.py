@@ -89,7 +89,16 @@ class JobHost(Struct, frozen=True):
         lease = self._lease if goes_on else 0.0
         processes = self.processes()
         return PlaceCommands(
-            processes, log, self.tmp, lock, turn, lease, diverged, left, waiting=waiting
+            processes,
+            log,
+            self.tmp,
+            lock,
+            turn,
+            lease,
+            diverged,
+            left,
+            waiting=waiting,
+            trash=self.trash,
         )
 
     @property

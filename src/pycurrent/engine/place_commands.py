@@ -33,6 +33,7 @@ from pycurrent.engine.place_files import PlaceFiles
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.supervisor import StartStage
 from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.tempdirs import Trash
 from pycurrent.engine.turns import Turn
 from pycurrent.engine.waits import Told
 from pycurrent.errors import UsageError
@@ -51,7 +52,7 @@ _ATTEMPTS = 5
 class PlaceCommands(DurableCommands):
     """The commands of one job at a place."""
 
-    __slots__ = ("_files", "_here", "_hooks", "_place", "_waiting")
+    __slots__ = ("_files", "_here", "_hooks", "_place", "_trash", "_waiting")
 
     def __init__(
         self,
@@ -65,13 +66,17 @@ class PlaceCommands(DurableCommands):
         left: LeftRun | None = None,
         *,
         waiting: Callable[[Told], AbstractContextManager[None]],
+        trash: Trash,
     ) -> None:
-        """With `lease` 0 they end with the engine. `waiting` says what the job waits for."""
+        """With `lease` 0 they end with the engine. `waiting` says what the job waits for, and
+        `trash` removes large folders on the engine's machine.
+        """
         super().__init__(processes, log, tmp, lock, turn, lease, diverged, left)
         self._place: Place | None = None
         self._files: PlaceFiles | None = None
         self._hooks = 0
         self._waiting = waiting
+        self._trash = trash
         self._here = Commands(processes, log, tmp, lock, turn)
 
     @property
@@ -93,7 +98,7 @@ class PlaceCommands(DurableCommands):
     def move_to(self, place: Place) -> None:
         """They run at this place from here on."""
         self._place = place
-        self._files = PlaceFiles(self, self.journal.token)
+        self._files = PlaceFiles(self, self.journal.token, self._trash)
 
     @property
     def there(self) -> PlaceFiles:

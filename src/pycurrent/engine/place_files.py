@@ -33,10 +33,11 @@ class Asking(Protocol):
 class PlaceFiles:
     """The files of one job at its place."""
 
-    def __init__(self, commands: Asking, job: str) -> None:
-        """`job`: the token by which the place knows the job."""
+    def __init__(self, commands: Asking, job: str, trash: Trash) -> None:
+        """`job`: the token by which the place knows the job; `trash` removes large folders here."""
         self._commands = commands
         self._job = job
+        self._trash = trash
         self._folders: Counter[str] = Counter()
 
     async def _ask(self, what: str, files: dict[str, object] | None = None, **args: object) -> Any:
@@ -80,7 +81,7 @@ class PlaceFiles:
     async def fetched(self, folder: Path, patterns: Sequence[str]) -> AsyncIterator[Path]:
         """A folder here with what the patterns may select in one there, or all of it without any.
 
-        Raises `FilesError` for what can't be in a tree.
+        Raises `FilesError` for what can't be in a tree, OSError if there is no such folder.
         """
         names = list(outermost(map(fixed_folder, patterns))) if patterns else [""]
         async with self._scratch() as scratch:
@@ -120,4 +121,4 @@ class PlaceFiles:
         await self._ask("unpack", {"input_file": str(archive)}, path=str(folder))
 
     def _scratch(self) -> Any:
-        return temporary_folder(self._commands.tmp, "place-", Trash())
+        return temporary_folder(self._commands.tmp, "place-", self._trash)

@@ -52,6 +52,7 @@ __import__("agent").main(h)
 """Starts the agent there, in any Python, and takes its program first if that is not there yet."""
 
 _HERE = Path(__file__).parent
+_NAMES = ("agent.py", "agent_files.py", "frames.py")
 
 _RUN_TEXT = "import base64,sys;exec(base64.b64decode(sys.argv[1]))"
 """Without quotes or line ends: the shell there may be any."""
@@ -66,7 +67,7 @@ class Programs(Struct, frozen=True):
 
 @cache
 def _programs() -> Programs:
-    paths = [_HERE / "agent.py", _HERE / "frames.py", Path(supervisor.__file__)]
+    paths = [*(_HERE / name for name in _NAMES), Path(supervisor.__file__)]
     text = json.dumps({path.name: path.read_text() for path in paths})
     return Programs(text, hashlib.sha256(text.encode()).hexdigest()[:24])
 
