@@ -63,7 +63,10 @@ def pipeline() -> Current[Any]:
     names = current.constant(["x", "y", "bad z"])
     each = names.list_map(lambda name: current.component("reply to", Reply().get, name))
     saved = save("a line")
-    return current.all([reply("good"), reply("bad"), reply("risky"), busy, after, each, saved])
+    channel = current.Input("channel", "beta").get()
+    return current.all(
+        [reply("good"), reply("bad"), reply("risky"), busy, after, each, saved, channel]
+    )
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ VIEWS = {
     "approvals": View("/approvals", "main summary"),
     "rules": View("/rules", "main form"),
     "pools": View("/pools", "main h1"),
+    "inputs": View("/inputs", "main form"),
+    "stage that is an input": View("/stage?path=channel", "main form"),
     "pauses": View("/pauses", "main form"),
     "mutes": View("/mutes", "main form"),
     "help": View("/help", "main table"),

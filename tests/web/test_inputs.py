@@ -77,6 +77,32 @@ async def test_people_set_inputs_on_their_page(tmp_path: Path) -> None:
         assert site.harness.output == current.Ok((7, "beta"))
 
 
+async def test_an_input_is_set_at_its_stage(tmp_path: Path) -> None:
+    """By the same form: one is back there, unless the value was wrong."""
+    settings = WebSettings(access=access(tmp_path))
+    async with open_site(tmp_path, pipeline, settings=settings) as site:
+        site.add_user("ada", Role.BUILDER)
+        site.add_user("bob", Role.VIEWER)
+        ada, bob = site.visitor(), site.visitor()
+        await ada.log_in("ada")
+        await bob.log_in("bob")
+        stage = "/stage?path=replicas"
+        page = await ada.get(stage)
+        assert "Input replicas int All inputs 2 The default" in text_of(page)
+        assert 'name="back" value="/stage?path=replicas"' in page.text
+        wrong = await ada.post("/inputs", name="replicas", value="many", back=stage)
+        assert (wrong.status_code, 'value="many"' in wrong.text) == (422, True)
+        assert 'name="back" value="/"' not in wrong.text.split("<main")[1]
+        page = await ada.post_and_follow("/inputs", name="replicas", value="7", back=stage)
+        assert page.request.url.path == "/stage"
+        assert "7 Set by ada" in text_of(page)
+        seen = await bob.get(stage)
+        assert "7 Set by ada" in text_of(seen)
+        assert 'action="/inputs"' not in seen.text
+        elsewhere = await ada.post("/inputs", name="replicas", value="8", back="//evil.invalid/")
+        assert elsewhere.headers["location"].startswith("/inputs?")
+
+
 async def test_the_page_is_in_the_navigation_where_there_are_inputs(tmp_path: Path) -> None:
     """A pipeline without any has no use for it."""
     settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.VIEWER))

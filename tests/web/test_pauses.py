@@ -116,6 +116,37 @@ async def test_people_pause_and_resume_on_their_page(tmp_path: Path) -> None:
         assert site.harness.engine.pauses == ()
 
 
+async def test_people_pause_where_they_see_what_they_pause(tmp_path: Path) -> None:
+    """On the page of a stage or of an item, which say so; all pauses are on the page of inputs."""
+    settings = WebSettings(access=access(tmp_path))
+    async with open_site(tmp_path, pipeline, settings=settings) as site:
+        site.add_user("ada", Role.ADMIN)
+        site.add_user("bob", Role.BUILDER)
+        ada, bob = site.visitor(), site.visitor()
+        await ada.log_in("ada")
+        await bob.log_in("bob")
+        item, stage = "/items?path=web", "/stage?path=web%2Fbuild"
+        assert "Not paused: the jobs of its stages begin once they may." in text_of(
+            await ada.get(item)
+        )
+        assert "Not paused" not in text_of(await bob.get(item))
+        page = await ada.post_and_follow(
+            "/pauses", kind="path", name="web", length="1h", reason="a try", back=item
+        )
+        assert page.request.url.path == "/items"
+        assert "Pause Paused by ada" in text_of(page)
+        seen = await bob.get(stage)
+        assert "Pause of web, above it Paused by ada" in text_of(seen)
+        assert 'action="/pauses/resume"' not in seen.text
+        assert "web stages at this path and below it Paused by ada" in text_of(
+            await bob.get("/inputs")
+        )
+        assert 'aria-label="Resume path web"' in (await ada.get("/inputs")).text
+        page = await ada.post_and_follow("/pauses/resume", kind="path", name="web", back=stage)
+        assert page.request.url.path == "/stage"
+        assert "Not paused: its jobs begin once they may." in text_of(page)
+
+
 async def test_the_pages_of_a_job_say_for_what_it_waits(tmp_path: Path) -> None:
     """That of the job, and that of all jobs."""
     settings = WebSettings(access=access(tmp_path, allow_anonymous=Role.ADMIN))

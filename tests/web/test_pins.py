@@ -157,10 +157,11 @@ async def test_a_stage_is_pinned_on_its_page(tmp_path: Path) -> None:
         await site.harness.settle()
         page = await ada.get("/stage?path=replicas")
         assert '<option value="1">2</option>' in page.text
-        pinned = {"stage": "replicas", "page": "stage", "which": "1", "length": "1h"}
+        pinned = {"stage": "replicas", "back": "/stage?path=replicas", "which": "1", "length": "1h"}
         page = await ada.post_and_follow("/inputs/pin", **pinned)
         assert "replicas is pinned at 2." in text_of(page)
         await site.harness.settle()
         assert "Pinned at 2 by ada" in text_of(await ada.get("/stage?path=replicas"))
-        page = await ada.post_and_follow("/inputs/unpin", stage="replicas", page="stage")
+        back = "/stage?path=replicas"
+        page = await ada.post_and_follow("/inputs/unpin", stage="replicas", back=back)
         assert "Not pinned: it follows its input." in text_of(page)

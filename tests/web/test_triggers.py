@@ -94,7 +94,11 @@ async def test_people_fire_triggers_by_a_form(tmp_path: Path) -> None:
         page = await ada.post_and_follow("/inputs/fire", name="release", reason="why", **typed)
         assert "release was fired: firing 1." in text_of(page)
         assert "Firing 1 by ada" in text_of(page)
+        stage = await ada.get("/stage?path=release")
+        assert "Trigger release 1 pending firing" in text_of(stage)
+        assert 'action="/inputs/fire"' in stage.text
         await bob.log_in("bob")
+        assert 'action="/inputs/fire"' not in (await bob.get("/stage?path=release")).text
         assert "Firing 1 by ada" in text_of(await bob.get("/inputs"))
         assert (await bob.post("/inputs/fire", name="release", **typed)).status_code == 403
         await site.harness.settle()

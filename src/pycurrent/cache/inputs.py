@@ -34,6 +34,7 @@ from pycurrent.term import (
     Reading,
     Remedy,
     Runtime,
+    Stage,
     Stand,
     Subscription,
     check_text,
@@ -149,6 +150,11 @@ class Inputs:
     def all(self) -> tuple[InputState, ...]:
         """The inputs that the pipeline uses, by name."""
         return tuple(self._used[name].state for name in sorted(self._used))
+
+    def of_stage(self, stage: Stage) -> InputState | None:
+        """The input that a stage gives; None if it gives none."""
+        followed = None if stage.subscription is None else stage.subscription.innermost
+        return followed.state if isinstance(followed, _InputSubscription) else None
 
     def set(
         self, name: str, value: object, *, by: Asker | str | None = None, reason: str | None = None
@@ -315,6 +321,10 @@ class _InputSubscription(Pinnable[T]):
             self._held.read_by(self.changed, self._used, self._used.output),
             None,
         )
+
+    @property
+    def state(self) -> InputState:
+        return self._used.state
 
     @property
     def is_input(self) -> bool:

@@ -30,6 +30,7 @@ from pycurrent.term import (
     Reading,
     Remedy,
     Runtime,
+    Stage,
     Stand,
     Subscription,
     check_text,
@@ -150,15 +151,21 @@ class Triggers:
 
     def all(self) -> tuple[TriggerState, ...]:
         """The triggers that the pipeline uses, by name."""
-        return tuple(
-            TriggerState(
-                name=name,
-                fields=used.trigger.fields,
-                newest=self._firings.newest(name),
-                pending=tuple(self._firings.pending(name)),
-                failure=used.conflict,
-            )
-            for name, used in sorted(self._used.items())
+        return tuple(self.state(self._used[name]) for name in sorted(self._used))
+
+    def of_stage(self, stage: Stage) -> TriggerState | None:
+        """The trigger whose firings a stage gives; None if it gives none."""
+        followed = None if stage.subscription is None else stage.subscription.innermost
+        return self.state(followed.used) if isinstance(followed, _TriggerSubscription) else None
+
+    def state(self, used: UsedTrigger) -> TriggerState:
+        """A trigger that is used, as it is now."""
+        return TriggerState(
+            name=used.name,
+            fields=used.trigger.fields,
+            newest=self._firings.newest(used.name),
+            pending=tuple(self._firings.pending(used.name)),
+            failure=used.conflict,
         )
 
     def fire(
@@ -366,17 +373,17 @@ class _TriggerSubscription(Subscription[Any]):
         self._held = held_of(runtime)
         self._is_pending = is_pending
         self._triggers = triggers
-        self._used = triggers.use(self, trigger)
+        self.used = triggers.use(self, trigger)
 
     def changes(self) -> None:
         """The trigger is about to have other outputs."""
         for is_pending in (True, False):
-            output = self._used.output(is_pending=is_pending)
-            self._held.changes((self._used, is_pending), output)
+            output = self.used.output(is_pending=is_pending)
+            self._held.changes((self.used, is_pending), output)
 
     def read(self) -> tuple[Output[Any], Metadata | None]:
-        output = self._used.output(is_pending=self._is_pending)
-        key = (self._used, self._is_pending)
+        output = self.used.output(is_pending=self._is_pending)
+        key = (self.used, self._is_pending)
         return self._held.read_by(self.changed, key, output), None
 
     @property
@@ -384,7 +391,7 @@ class _TriggerSubscription(Subscription[Any]):
         return True
 
     def reading(self) -> Reading:
-        return self._used.reading
+        return self.used.reading
 
     def close(self) -> None:
-        self._triggers.leave(self, self._used)
+        self._triggers.leave(self, self.used)

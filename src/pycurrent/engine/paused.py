@@ -131,6 +131,10 @@ class PausedWork:
             found = self._pauses.get(Pausable(PauseKind.POOL, pool))
         return self._of_all(paths()) if found is None and self._by_path else found
 
+    def of_path(self, path: StagePath) -> Pause | None:
+        """The pause of a path, or of what it is below."""
+        return self._of_all([path])
+
     def _of_all(self, paths: Iterable[StagePath]) -> Pause | None:
         """The pause of the last path, if all of them have one."""
         found = None
@@ -210,6 +214,13 @@ class PauseBoard:
     def all(self) -> tuple[Pause, ...]:
         """All pauses, sorted by what is paused."""
         return tuple(self._told(pause) for pause in self._paused.all())
+
+    def of_path(self, path: str) -> Pause | None:
+        """The pause for which the stages at a path and below it wait; None if there is none, even
+        if a level or pool of theirs is paused.
+        """
+        pause = self._paused.of_path(_names(path))
+        return None if pause is None else self._told(pause)
 
     def _told(self, pause: Pause) -> Pause:
         record = self._overrides.get(OverrideKind.PAUSE, str(pause.what))

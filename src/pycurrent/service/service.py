@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pycurrent.cache import Inputs, Triggers
+from pycurrent.cache import Inputs, InputState, Triggers, TriggerState
 from pycurrent.engine import OpenEngine, Problem
 from pycurrent.engine.pins import Pins
 from pycurrent.explain.explainer import Explainer
@@ -145,6 +145,16 @@ class Service:
     def has_inputs(self) -> bool:
         """True if there is something that people can set, fire or pin."""
         return self.inputs.are_used or self.triggers.are_used or self.pins.are_possible
+
+    def input_of(self, path: str) -> InputState | None:
+        """The input that the living stage with a path gives; None if it gives none."""
+        stage = self.engine.live.find(path)
+        return None if stage is None else self.inputs.of_stage(stage)
+
+    def trigger_of(self, path: str) -> TriggerState | None:
+        """The trigger whose firings the living stage with a path gives; None if it gives none."""
+        stage = self.engine.live.find(path)
+        return None if stage is None else self.triggers.of_stage(stage)
 
     def measures(self) -> MetricsReading:
         """Figures about the engine now."""

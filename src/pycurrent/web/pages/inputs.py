@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import islice
 from typing import TypedDict
-from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
@@ -13,9 +13,11 @@ from pycurrent.service import Service
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.pauses import LEVELS, PAUSE_FOREVER
 from pycurrent.web.reasons import reason_for
 from pycurrent.web.users import Role
 
@@ -54,9 +56,13 @@ def _show(
         pinnable=[*islice(service.pins.pinnable(), _PROPOSED)],
         lengths=lengths(PIN_FOREVER),
         pinning=form,
-        typed={form.text("name"): form},
+        pauses=service.pauses.all(),
+        levels=LEVELS,
+        pause_lengths=lengths(PAUSE_FOREVER),
+        typed=defaultdict[str, FormFields | None](lambda: None, {form.text("name"): form}),
         wrong=wrong,
         may_set=pages.may(request, Role.BUILDER),
+        may_pause=pages.may(request, Role.ADMIN),
     )
 
 
@@ -68,7 +74,7 @@ async def _set(request: Request, service: ServiceOf, asker: AskerOf) -> Response
         state = service.inputs.set_text(name, form.text("value"), by=asker, reason=reason)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/inputs", Note(f"{name} is {state.plain} from now on."))
+    return _back(request, form, Note(f"{name} is {state.plain} from now on."))
 
 
 async def _fire(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
@@ -81,7 +87,7 @@ async def _fire(request: Request, service: ServiceOf, asker: AskerOf) -> Respons
         number = service.triggers.fire_typed(name, typed, by=asker, reason=reason)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/inputs", Note(f"{name} was fired: firing {number}."))
+    return _back(request, form, Note(f"{name} was fired: firing {number}."))
 
 
 async def _pin(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
@@ -94,7 +100,7 @@ async def _pin(request: Request, service: ServiceOf, asker: AskerOf) -> Response
         pin = service.pins.pin(path, **_chosen(form), by=asker, reason=reason, until=until)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return _back(request, form, path, Note(f"{path} is pinned at {pin.value}."))
+    return _back(request, form, Note(f"{path} is pinned at {pin.value}."))
 
 
 class _Chosen(TypedDict, total=False):
@@ -124,11 +130,9 @@ async def _unpin(request: Request, service: ServiceOf, asker: AskerOf) -> Respon
         service.pins.unpin(path, by=asker, reason=reason)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return _back(request, form, path, Note(f"{path} is pinned no longer."))
+    return _back(request, form, Note(f"{path} is pinned no longer."))
 
 
-def _back(request: Request, form: FormFields, path: str, note: Note) -> Response:
-    """To the page of the stage, if the form was there."""
-    is_of_stage = form.get("page") == "stage"
-    where = f"/stage?{urlencode({'path': path})}" if is_of_stage else "/inputs"
-    return pages_of(request).go(where, note)
+def _back(request: Request, form: FormFields, note: Note) -> Response:
+    """To the page on which the form was."""
+    return pages_of(request).go(own_path(form.get("back"), otherwise="/inputs"), note)

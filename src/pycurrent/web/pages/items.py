@@ -28,7 +28,9 @@ from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.formatting import places_of
 from pycurrent.web.pages.history import query_of
+from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.pauses import PAUSE_FOREVER
 from pycurrent.web.pages.stage import reasons_of
 from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.reasons import asks_for_reason
@@ -127,6 +129,9 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         failed=_failed_jobs(found.stages) if may else [],
         active=(await service.select_jobs(selection))[:MOST] if may else [],
         runs=[(entry, state_badges.of_entry(entry)) for entry in past.entries],
+        pause=service.pauses.of_path(item.path) if isinstance(item, Below) else None,
+        pause_lengths=lengths(PAUSE_FOREVER),
+        may_pause=isinstance(item, Below) and pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),
     )
 

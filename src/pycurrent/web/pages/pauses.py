@@ -17,6 +17,9 @@ from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import reason_for
 from pycurrent.web.users import Role
 
+PAUSE_FOREVER = "until it is resumed"
+LEVELS = tuple(str(level) for level in Level)
+
 
 def add_pauses_page(app: FastAPI) -> None:
     routing.page(app, "/pauses", _pauses, Role.VIEWER)
@@ -38,8 +41,8 @@ def _show(
         "pauses.html",
         status=200 if wrong is None else 422,
         pauses=service.pauses.all(),
-        levels=[str(level) for level in Level],
-        lengths=lengths("until it is resumed"),
+        levels=LEVELS,
+        lengths=lengths(PAUSE_FOREVER),
         typed=form,
         wrong=wrong,
         may_pause=pages.may(request, Role.ADMIN),
@@ -55,7 +58,8 @@ async def _pause(request: Request, service: ServiceOf, asker: AskerOf) -> Respon
         pause = service.pauses.pause(_what(form), by=asker, reason=reason, until=until)
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
-    return pages_of(request).go("/pauses", Note(f"{pause.what} is paused from now on."))
+    place = own_path(form.get("back"), otherwise="/pauses")
+    return pages_of(request).go(place, Note(f"{pause.what} is paused from now on."))
 
 
 async def _resume(request: Request, service: ServiceOf, asker: AskerOf) -> Response:

@@ -31,6 +31,7 @@ from pycurrent.web.pages.inputs import PIN_FOREVER
 from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.mutes import MUTE_LONGEST
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.pauses import PAUSE_FOREVER
 from pycurrent.web.reasons import asks_for_reason
 from pycurrent.web.users import Role
 
@@ -71,6 +72,11 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         may_remedy=remedy is not None and pages.may(request, remedy.role),
         asks_why=asks_for_reason(request, None if why.job is None else service.jobs.level(why.job)),
         untrusted=service.untrusted.of_stage(path),
+        input=service.input_of(path),
+        trigger=service.trigger_of(path),
+        pause=service.pauses.of_path(path),
+        pause_lengths=lengths(PAUSE_FOREVER),
+        may_pause=pages.may(request, Role.ADMIN),
         may_approve_commit=pages.may(request, Role.ADMIN),
         path=path,
         stage=stage,
