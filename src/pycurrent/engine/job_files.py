@@ -165,16 +165,13 @@ class JobFiles:
         """Save something, and record it; until that is done nothing of it is removed."""
         async with self._turn(job):
             await self._clean()
-            lock = await self._held(job)
-            try:
+            with ExitStack() as held:
                 try:
-                    saved = await stoppable(saving)
+                    saved = await stoppable(self._holding(job, saving, held))
                 except FilesError as error:
                     raise Failure(str(error)) from None
                 self._records.add(record(saved))
                 await self._commits.written()
-            finally:
-                os.close(lock)
         return saved
 
     async def _clean(self) -> None:
@@ -198,25 +195,31 @@ class JobFiles:
         finally:
             self._turns.release()
 
-    async def _held(self, job: WorkingJob) -> int:
-        """Hold the store. While garbage is collected, the job says that it waits for that."""
-        loop, told = asyncio.get_running_loop(), Event()
-        with ExitStack() as waiting:
+    def _holding(
+        self, job: WorkingJob, saving: Callable[[Event], T], held: ExitStack
+    ) -> Callable[[Event], T]:
+        """Return what holds the store until `held` is closed, and saves. While garbage is
+        collected, the job says that it waits for that.
+        """
+        loop, waiting = asyncio.get_running_loop(), held.enter_context(ExitStack())
 
-            def say() -> None:
-                if not held:
-                    waiting.enter_context(job.waiting_for("the end of a removal of old files"))
+        def say() -> None:
+            waiting.enter_context(job.waiting_for("the end of a removal of old files"))
+
+        def hold_and_save(stop: Event) -> T:
+            told = Event()
 
             def waits() -> None:
                 if not told.is_set():
                     told.set()
                     loop.call_soon_threadsafe(say)
 
-            held = False
-            try:
-                return await stoppable(lambda stop: self.store.hold(stop, waits))
-            finally:
-                held = True
+            held.callback(os.close, self.store.hold(stop, waits))
+            if told.is_set():
+                loop.call_soon_threadsafe(waiting.close)
+            return saving(stop)
+
+        return hold_and_save
 
     def _record(
         self,

@@ -39,31 +39,45 @@ class Seen(Struct, frozen=True, array_like=True, gc=False):
     digest: str
 
 
-class _Form(Struct, array_like=True):
+class _Head(Struct, array_like=True):
+    """All that is needed of an index if a look at the folder is that of the last time."""
+
     tree: tuple[str, int, int]
     losses: bytes
     look: bytes
     """The digest of a look at the folder as it was saved; empty if there is none."""
     at: int
+
+
+class _Body(Struct, array_like=True):
     others: bytes
     seen: list[bytes]
-    """Some files each, which are not decoded if the look is the same."""
+    """Some files each."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Form).decode
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_body = msgspec.msgpack.Decoder(_Body).decode
 _decode_seen = msgspec.msgpack.Decoder(dict[str, Seen]).decode
+
+_NO_BODY = _Body(_encode([]), [])
+_HEAD = 512
+"""Bytes of a file that its head takes, with its length: the rest is read only if needed."""
+_LENGTH = 2
 
 
 class FolderIndex:
     """The files of one folder, as they were. Made by `read`."""
 
-    def __init__(self, store: FileStore, path: Path, form: _Form | None, began: int) -> None:
+    def __init__(self, store: FileStore, path: Path, head: bytes, began: int) -> None:
         self._store = store
         self._path = path
-        self._form = form
-        self._is_sure = form is not None and form.losses == store.losses
-        self._before = 0 if form is None else form.at - _COARSE
+        self._head_as_read = head
+        self._head = None
+        with suppress(msgspec.DecodeError):
+            self._head = _decode_head(head[_LENGTH:][: int.from_bytes(head[:_LENGTH])])
+        self._is_sure = self._head is not None and self._head.losses == store.losses
+        self._before = 0 if self._head is None else self._head.at - _COARSE
         """When a file must have changed last for that its times tell that it is the same."""
         self._began = began
         self._has_read = False
@@ -73,34 +87,44 @@ class FolderIndex:
     @classmethod
     def read(cls, store: FileStore, folder: Path, now: int) -> FolderIndex:
         """Read the index of a folder; an empty one if there is none. `now` is in nanoseconds."""
-        name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+        name = hashlib.sha256(os.fsencode(os.path.realpath(folder))).hexdigest()[:32]
         path = store.root / "seen" / name
-        form = None
+        head = b""
+        with suppress(OSError), path.open("rb", buffering=0) as file:
+            head = file.read(_HEAD)
+        return cls(store, path, head, now)
+
+    @cached_property
+    def _body(self) -> _Body:
+        """The rest of the index; an empty one if another job has written it meanwhile."""
         with suppress(OSError, msgspec.DecodeError):
-            form = _decode(path.read_bytes())
-        return cls(store, path, form, now)
+            data = self._path.read_bytes()
+            if self._head is not None and data[:_HEAD] == self._head_as_read:
+                return _decode_body(memoryview(data)[_HEAD:])
+        self._head = None
+        return _NO_BODY
 
     @cached_property
     def _seen(self) -> dict[str, Seen]:
         seen: dict[str, Seen] = {}
         try:
-            for part in self._form.seen if self._form is not None else ():
+            for part in self._body.seen:
                 seen |= _decode_seen(part)
         except msgspec.DecodeError:
-            self._form = None
+            self._head = None
         return seen
 
     @property
     def count(self) -> int:
         """The number of files in the last tree, if that may be the same again; 0 if not."""
-        return self._form.tree[1] if self._form is not None and self._is_sure else 0
+        return self._head.tree[1] if self._head is not None and self._is_sure else 0
 
     def looks_same(self, look: bytes) -> Tree | None:
         """The last tree, if a look with this digest is that of the last time."""
-        form = self._form
-        if form is None or not self._is_sure or form.look != look:
+        head = self._head
+        if head is None or not self._is_sure or head.look != look:
             return None
-        return Tree(*form.tree)
+        return Tree(*head.tree)
 
     def knows(self, path: str, status: os.stat_result) -> bool:
         """True if the file at a path is as it was, and its content is kept."""
@@ -124,33 +148,35 @@ class FolderIndex:
         there; `others` are the links and folders.
         """
         is_same = self._is_sure and not self._has_read and len(self.now) == len(self._seen)
-        form = self._form
-        if not is_same or form is None or form.others != _encode(others):
+        head = self._head
+        if not is_same or head is None or self._body.others != _encode(others):
             return None
-        return Tree(*form.tree)
+        return Tree(*head.tree)
 
     def write(self, others: list[Entry], tree: Tree) -> None:
         """Keep what the folder holds now."""
         if len(self.now) >= _WORTH:
             known = tree.digest, tree.count, tree.size
             seen = [_encode(dict(part)) for part in slices_of([*self.now.items()])]
-            losses = self._store.losses
-            self._write(_Form(known, losses, b"", self._began, _encode(others), seen))
+            head = _Head(known, self._store.losses, b"", self._began)
+            self._write(head, _Body(_encode(others), seen))
 
     def note_look(self, look: bytes) -> None:
         """Keep the digest of a look at the folder, which is unchanged: no file in it is so young
         that a further change could look the same.
         """
-        if self._form is not None:
-            self._write(msgspec.structs.replace(self._form, look=look))
+        if self._head is not None:
+            self._write(msgspec.structs.replace(self._head, look=look), self._body)
 
-    def _write(self, form: _Form) -> None:
+    def _write(self, head: _Head, body: _Body) -> None:
         """It is only for speed, so no failure counts."""
         part = self._path.with_name(f"{self._path.name}.{os.getpid()}.{os.urandom(4).hex()}")
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             self._make_room()
-            part.write_bytes(_encode(form))
+            first = _encode(head)
+            block = (len(first).to_bytes(_LENGTH) + first).ljust(_HEAD, b"\0")
+            part.write_bytes(block + _encode(body))
             part.replace(self._path)
 
     def _make_room(self) -> None:
