@@ -9,8 +9,9 @@ It reaches the place by a *transport*, the words of a command that connects it w
 `ssh build1` say, and starts an agent by that: see `agent.py`. When the connection is lost it makes
 a new one, with growing pauses, and goes on after the last byte that it has printed: what is in the
 files `spool` and `out` here when it starts, and what it has added since. Only when the lease at
-the place must be over, counted from the last message that was *sent*, it gives up: then the command
-is lost.
+the place must be over, counted from the last message that was *sent*, or the transport ends with
+status 254, by which it says that the place is gone with all that ran there, it gives up: then the
+command is lost.
 
 It reads a request from its standard input: a line of JSON, and the input of the command behind it.
 Told to end by SIGTERM it has the command end, and goes on until that has ended.
@@ -50,10 +51,14 @@ _LAST = 10.0
 """Seconds for which the end of a connection is waited for that is needed no more."""
 _GREETING = 64 << 10
 """Bytes that a login shell may print."""
+_GREETED = 120.0
+"""Seconds that an agent may take to greet."""
 _KEPT = 8 << 10
 """Bytes of what the transport says that are kept."""
 _NO_CONNECTION = 255
-"""The status of ssh for all that fails before the command there."""
+"""The status of a transport that has no connection: ssh's own, for all that fails before."""
+_GONE = 254
+"""The status of a transport whose place is gone for good: nothing runs there any more."""
 
 
 class NotConnected(Exception):
@@ -62,6 +67,10 @@ class NotConnected(Exception):
 
 class NotPossible(Exception):
     """There is a connection, but nothing that could run there."""
+
+
+class Gone(Exception):
+    """The place is gone for good, and all that ran there has ended."""
 
 
 def _now() -> float:
@@ -96,7 +105,7 @@ class Connection:
     """A transport with an agent at its other end. Messages are sent while others are awaited."""
 
     def __init__(self, transport: list[str], told: Told) -> None:
-        """Raises `NotConnected` and `NotPossible`."""
+        """Raises `NotConnected`, `NotPossible` and `Gone`."""
         self._told = told
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
@@ -105,7 +114,9 @@ class Connection:
         stdio.append((os.POSIX_SPAWN_DUP2, theirs_err, 2))
         # It is not ended with this one: what is there is to be ended by a message.
         ignoring = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec "$@"', "sh", *transport]
-        self._pid = os.posix_spawn(ignoring[0], ignoring, os.environ, file_actions=stdio)
+        self._pid = os.posix_spawn(
+            ignoring[0], ignoring, os.environ, file_actions=stdio, setpgroup=0
+        )
         for descriptor in (theirs_in, theirs_out, theirs_err):
             os.close(descriptor)
         for descriptor in (ours_in, ours_out, ours_err):
@@ -118,14 +129,20 @@ class Connection:
         """When something was sent last."""
         self.early = b""
 
-    def greet(self, programs: bytes) -> None:
-        """Wait for the agent, which is sent its program if it has none."""
+    def greet(self, programs: bytes, *, may_give_up: bool) -> None:
+        """Wait for the agent, which is sent its program if it has none. Gives up if this is told
+        to end.
+        """
         received = b""
+        deadline = _now() + _GREETED
         while True:
             _, mark, after = received.partition(frames.MARK)
             if mark and after:
                 break
-            more = self._receive(None)
+            if (self._told.to_end and may_give_up) or _now() > deadline:
+                self.close()
+                raise NotConnected("there is no answer of python3 there")
+            more = self._receive(deadline - _now())
             if more == b"" or len(received) > _GREETING:
                 raise self._failure(is_early=True)
             received += more or b""
@@ -175,10 +192,12 @@ class Connection:
         except frames.Damaged as why:
             raise NotConnected(f"the agent there has sent {why}") from None
 
-    def _failure(self, *, is_early: bool) -> NotConnected | NotPossible:
+    def _failure(self, *, is_early: bool) -> NotConnected | NotPossible | Gone:
         status = self.close()
         lines = [line for line in self._said.decode(errors="replace").splitlines() if line.strip()]
         said = lines[-1].strip() if lines else f"it ended with status {status}"
+        if status == _GONE:
+            return Gone(said)
         if status == _NO_CONNECTION or status < 0 or not is_early:
             return NotConnected(said)
         if status == 127:
@@ -197,7 +216,7 @@ class Connection:
             if pid:
                 break
             if _now() > deadline:
-                os.kill(self._pid, signal.SIGKILL)
+                os.killpg(self._pid, signal.SIGKILL)
             time.sleep(0.005)
         while self._err >= 0 and _poll_one(self._err):
             self._hear()
@@ -241,10 +260,12 @@ class Relay:
         while True:
             try:
                 connection = Connection(self._transport, self._told)
-                connection.greet(self._programs.encode())
+                connection.greet(self._programs.encode(), may_give_up=self._sent is None)
                 pause = _PAUSE
                 self._say("")
                 return self._over(connection)
+            except Gone as why:
+                return {"not_started" if self._sent is None else "lost": str(why)}
             except NotPossible as why:
                 if self._sent is None:
                     return {"not_started": str(why)}
@@ -347,7 +368,7 @@ class Relay:
             # The agent may forget it only when it is known here.
             _tell(end)
             connection.outbox.add(frames.encode(Kind.TAKEN))
-            with contextlib.suppress(NotConnected, NotPossible):
+            with contextlib.suppress(NotConnected, NotPossible, Gone):
                 while True:
                     for _ in connection.messages(_LAST):
                         pass

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shlex
 import sys
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -54,7 +55,7 @@ __import__("agent").main(h)
 _HERE = Path(__file__).parent
 _NAMES = ("agent.py", "agent_files.py", "frames.py")
 
-_RUN_TEXT = "import base64,sys;exec(base64.b64decode(sys.argv[1]))"
+_RUN_TEXT = "import base64,sys,zlib;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
 """Without quotes or line ends: the shell there may be any."""
 
 
@@ -74,8 +75,16 @@ def _programs() -> Programs:
 
 def start_words(python: str) -> str:
     """The words for a shell at a place that start an agent there."""
-    start = base64.b64encode(_START.encode()).decode()
-    return f'exec {shlex.quote(python)} -c "{_RUN_TEXT}" {start} {_programs().digest}'
+    return program_words(python, _START, _programs().digest)
+
+
+def program_words(python: str, program: str, *arguments: str) -> str:
+    """The words for any shell by which its process becomes a program of Python's, whose arguments
+    are `sys.argv[2:]`.
+    """
+    text = base64.b64encode(zlib.compress(program.encode(), 9)).decode()
+    words = " ".join(shlex.quote(word) for word in (text, *arguments))
+    return f'exec {shlex.quote(python)} -c "{_RUN_TEXT}" {words}'
 
 
 def relay_by(transport: Sequence[str]) -> RelayCommand:
