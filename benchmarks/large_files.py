@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.figures import Benchmark, Figure, NotMeasured, Samples
+from benchmarks.figures import Benchmark, Figure, Samples
 from benchmarks.lag import Lag
 from benchmarks.many import resident
-from benchmarks.places import DISK, Place, scratch
+from benchmarks.places import Place, scratch, sharing_blocks
 
 from pycurrent import Current, Engine, File, Job, Level, Tree, all, builder
 
@@ -24,29 +23,19 @@ _MEGABYTE = 1 << 20
 
 def shared(megabytes: int) -> Samples:
     """Place a tree of so many megabytes by fifty jobs, where the file system can share blocks."""
-    with scratch(Place.DISK) as folder:
+    with sharing_blocks(5 * megabytes) as folder:
         source = folder / "source"
         source.mkdir()
         for number in range(FILES):
             with (source / str(number)).open("wb") as file:
                 for _ in range(megabytes // FILES):
                     file.write(os.urandom(_MEGABYTE))
-        _check_reflinks(source / "0", folder)
         taken, seconds, lag = asyncio.run(_placed(source, folder))
     return {
         "files-shared-disk": taken / (megabytes * _MEGABYTE),
         "files-shared": seconds,
         "files-shared-lag": lag,
     }
-
-
-def _check_reflinks(file: Path, folder: Path) -> None:
-    command = ["cp", "--reflink=always", str(file), str(folder / "reflink")]
-    if subprocess.run(command, check=False, capture_output=True).returncode:
-        raise NotMeasured(
-            f"the disk of {DISK} can't share blocks: set PYCURRENT_BENCH_DISK to a folder on one"
-            " that can (XFS, btrfs)"
-        )
 
 
 async def _placed(source: Path, folder: Path) -> tuple[int, float, float]:

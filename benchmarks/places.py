@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,3 +40,35 @@ def scratch(place: Place) -> Iterator[Path]:
         raise NotMeasured(f"there is no {parent} here")
     with tempfile.TemporaryDirectory(prefix="pycurrent-bench-", dir=parent) as folder:
         yield Path(folder)
+
+
+@contextmanager
+def sharing_blocks(megabytes: int) -> Iterator[Path]:
+    """A new folder on a file system where files can share blocks: on disk, if that one can, or else
+    in an image of XFS with so much room, which root can mount.
+    """
+    with scratch(Place.DISK) as folder:
+        (folder / "one").write_bytes(b"x")
+        if _done("cp", "--reflink=always", folder / "one", folder / "other"):
+            yield folder
+            return
+        image, mounted = folder / "image", folder / "mounted"
+        mounted.mkdir()
+        with image.open("wb") as file:
+            file.truncate(megabytes << 20)
+        if not (_done("mkfs.xfs", "-q", image) and _done("mount", "-o", "loop", image, mounted)):
+            raise NotMeasured(
+                f"the disk of {DISK} can't share blocks, and no XFS can be mounted: set"
+                " PYCURRENT_BENCH_DISK to a folder on a disk that can (XFS, btrfs)"
+            )
+        try:
+            yield mounted
+        finally:
+            subprocess.run(["umount", mounted], check=True)
+
+
+def _done(*command: str | Path) -> bool:
+    try:
+        return subprocess.run(command, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
