@@ -1,19 +1,28 @@
 """Reads the named statements of `queries.sql`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from pycurrent.store.records import CHANGING, COLUMNS, LastResult
+from pycurrent.store.records import CHANGING, COLUMNS, ENDING, LastResult
 
 _FILE = Path(__file__).with_name("queries.sql")
 _NAME = "-- name:"
+
+
+def _given(names: Sequence[str], first: int) -> str:
+    """Columns that are set to what an array has from this place on."""
+    return ", ".join(f"{name} = one.value ->> {at}" for at, name in enumerate(names, first))
+
 
 _COLUMNS = {
     "{columns}": ", ".join(COLUMNS.names),
     "{result_columns}": ", ".join(LastResult._fields),
     "{places}": ", ".join("?" for _ in COLUMNS.names),
-    "{changes}": ", ".join(f"{name} = ?" for name in CHANGING.names),
+    "{given_columns}": ", ".join(f"one.value ->> {at}" for at, _ in enumerate(COLUMNS.names, 2)),
+    "{given_changes}": _given(CHANGING.names, 3),
+    "{given_ending}": _given(ENDING.names, 3),
+    "{changes}": ", ".join(f"{name} = ?{at}" for at, name in enumerate(CHANGING.names, 3)),
     "{excluded}": ", ".join(f"{name} = excluded.{name}" for name in CHANGING.names),
 }
 

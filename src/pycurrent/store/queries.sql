@@ -4,25 +4,40 @@
 -- name: insert_job
 -- Write a job for the first time. The second part is for a commit that is done again, because
 -- it was not seen to succeed. A job that has ended is never written over.
-INSERT INTO job ({columns}, log)
-VALUES ({places}, ?)
+INSERT INTO job (log, {columns})
+VALUES (?, {places})
+    ON CONFLICT (job_id) DO UPDATE
+   SET {excluded}, log = excluded.log
+ WHERE job.ended IS NULL;
+
+-- name: insert_jobs
+-- The same of many: a JSON array for each one, which begins with the place of its log among all of
+-- their logs.
+INSERT INTO job (log, {columns})
+SELECT substr(:logs, one.value ->> 0, one.value ->> 1), {given_columns}
+  FROM json_each(:rows) AS one
+ WHERE true
     ON CONFLICT (job_id) DO UPDATE
    SET {excluded}, log = excluded.log
  WHERE job.ended IS NULL;
 
 -- name: update_job
 -- Write what has changed in a job since it was inserted.
-UPDATE job SET {changes}, log = ? WHERE job_id = ?;
+UPDATE job SET log = ?1, {changes} WHERE job_id = ?2;
+
+-- name: update_jobs
+-- The same of many, with the id behind the place of the log.
+UPDATE job
+   SET log = substr(:logs, one.value ->> 0, one.value ->> 1), {given_changes}
+  FROM json_each(:rows) AS one
+ WHERE job.job_id = one.value ->> 2;
 
 -- name: end_jobs
--- Write the ends of jobs that have left no result: a JSON array for each one, with the place of its
--- log among all of their logs.
+-- The same of those that have left no result, of which nothing else has changed.
 UPDATE job
-   SET ended = json_extract(one.value, '$[1]'),
-       finished = json_extract(one.value, '$[2]'),
-       log = substr(:logs, json_extract(one.value, '$[3]'), json_extract(one.value, '$[4]'))
-  FROM json_each(:ends) AS one
- WHERE job.job_id = json_extract(one.value, '$[0]');
+   SET log = substr(:logs, one.value ->> 0, one.value ->> 1), {given_ending}
+  FROM json_each(:rows) AS one
+ WHERE job.job_id = one.value ->> 2;
 
 -- name: set_rebuild
 -- Mark one result as to be rebuilt.
@@ -491,6 +506,29 @@ SELECT given.key
                     WHERE stage.path = given.value ->> 1
                       AND job.job_id = given.value ->> 0
                       AND label_set.labels IS given.value ->> 2);
+
+-- name: add_stages
+-- Record the stages of a list as `add_uses` takes it, unless they are known.
+INSERT INTO stage (path)
+SELECT one.value ->> 1 FROM json_each(?) AS one
+ WHERE true
+    ON CONFLICT (path) DO NOTHING;
+
+-- name: add_uses
+-- As `add_use` for each in a list of [job, stage, labels, since], in its order, with no stage twice.
+INSERT INTO job_use (job, stage, labels, since)
+SELECT job.seq, stage.id, one.value ->> 2, one.value ->> 3
+  FROM json_each(?) AS one
+ CROSS JOIN job
+ CROSS JOIN stage
+ WHERE job.job_id = one.value ->> 0 AND stage.path = one.value ->> 1
+   AND NOT EXISTS (SELECT 1
+                     FROM (SELECT last.job, last.labels
+                             FROM job_use AS last
+                            WHERE last.stage = stage.id
+                            ORDER BY last.id DESC
+                            LIMIT 1) AS last
+                    WHERE last.job = job.seq AND last.labels IS one.value ->> 2);
 
 -- name: uses_of_job
 -- The stages that have used a job, the newest use first.

@@ -4,20 +4,18 @@ A commit is done by a thread, as it writes to the file, and waits where its disk
 less than a millisecond. But the first after a checkpoint waits until the disk has what it writes,
 and so does each one on a disk that is far away or has too much to do.
 
-Only the `COMMIT` itself is worth a thread, as a rule. The rows are put in before it, in the thread
-that has them: that is work for the processor, as they stay in memory until the commit. The ends of
-100,000 jobs that were given up before they had begun are put in by the thread all the same: one
-statement does that for thousands of them, while Python's lock is free. It does that *behind* those
+The rows of jobs and their uses are put in by that thread, too: one statement does that for many of
+them, while Python's lock is free. All other rows are few, and put in before, in the thread that has
+them. The ends of 100,000 jobs that were given up before they had begun are put in *behind* those
 that are given up meanwhile: nobody waits for such a commit who has nothing else to write.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -32,6 +30,7 @@ from pycurrent.store.unsaved import Unsaved
 
 if TYPE_CHECKING:
     from pycurrent.store.changes import InputRecord
+    from pycurrent.store.packed import Write
 
 
 class Transactions:
@@ -127,13 +126,12 @@ class Transactions:
             if not writing:
                 return None
             self._connection.execute("BEGIN IMMEDIATE")
-            writing.write(self._connection, self._queries)
+            rest = writing.write(self._connection, self._queries)
         except sqlite3.Error as error:
             self._roll_back()
             raise from_sqlite(self._path, error) from error
         self._writing, self.unsaved = writing, later
-        put_ends_in = partial(writing.write_ends, self._connection, self._queries)
-        self._committing = self._thread.commit(put_ends_in)
+        self._committing = self._thread.commit([*rest, writing.write_ends], self._queries)
         return self._committing
 
     def _parted(self) -> tuple[Unsaved, Unsaved]:
@@ -224,15 +222,20 @@ class CommitThread(Thread):
         connection.execute("PRAGMA cache_spill = OFF")
         self._due: SimpleQueue[tuple[Callable[[], None], Future[None]] | None] = SimpleQueue()
 
-    def commit(self, last: Callable[[], None]) -> Future[None]:
-        """Do what comes last in the transaction that is open, and commit it. The result has
-        SQLite's error, if that fails.
+    def commit(self, rest: Sequence[Write], queries: Mapping[str, str]) -> Future[None]:
+        """Put in the rest of the transaction that is open, and commit it. The result has SQLite's
+        error, if that fails.
         """
         committing: Future[None] = Future()
+
+        def put_in() -> None:
+            for write in rest:
+                write(self._connection, queries)
+
         if self._is_running():
-            self._due.put((last, committing))
+            self._due.put((put_in, committing))
         else:
-            self._commit(last, committing)
+            self._commit(put_in, committing)
         return committing
 
     def close(self) -> None:
@@ -253,9 +256,9 @@ class CommitThread(Thread):
                 return False
         return True
 
-    def _commit(self, last: Callable[[], None], committing: Future[None]) -> None:
+    def _commit(self, put_in: Callable[[], None], committing: Future[None]) -> None:
         try:
-            last()
+            put_in()
             self._connection.execute("COMMIT")
         except BaseException as error:
             committing.set_exception(error)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
-from itertools import islice
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec import Struct, field
 
-from pycurrent.store.records import CHANGING, COLUMNS, ENDING, JobRecord, storable
+from pycurrent.store import packed
+from pycurrent.store.records import ENDING, JobRecord, storable
 
 if TYPE_CHECKING:
     from pycurrent.store.audit import AuditRecord
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pycurrent.store.firings import FiringRecord
     from pycurrent.store.look_record import LookRecord
     from pycurrent.store.overrides import OverrideKey, OverrideRecord
+    from pycurrent.store.packed import Write
     from pycurrent.store.saved_record import SavedRecord
     from pycurrent.store.to_retire import SetKey
     from pycurrent.store.uses import UseRecord
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 FEW = 1000
 """How many ends of jobs that had not begun are written with anything else: in some 5 ms."""
 
-_PART = 2000
 _job_id = attrgetter("job_id")
-_encode = msgspec.json.Encoder().encode
 
 
 class Unsaved(Struct):
@@ -90,17 +88,27 @@ class Unsaved(Struct):
         """The record of a job that is not written yet."""
         return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
 
-    def write(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
-        """Put the rows in, but for the ends of `ended`, in the transaction of the connection."""
+    def write(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> list[Write]:
+        """Put in all rows but those that take long, and return what puts these in, as they are now,
+        to be called in this order.
+        """
         run = connection.executemany
-        inserted, updated = self.inserted.values(), self.updated.values()
-        run(queries["insert_job"], ([*COLUMNS.row(j), j.held] for j in inserted))
-        run(queries["update_job"], ([*CHANGING.row(j), j.held, j.job_id] for j in updated))
+        bulk = [*packed.inserts(self.inserted.values()), *packed.updates(self.updated.values())]
+        if self.rebuilds or self.failures or self.amended or self.looks:
+            # These change the rows of the jobs, or refer to them.
+            for write in bulk:
+                write(connection, queries)
+            bulk = []
         run(queries["set_rebuild"], ((job_id,) for job_id in self.rebuilds))
         run(queries["set_setting"], self.settings.items())
         # Most commits have none of these, and many runs never have any.
         self._write_asked(connection, queries)
         self._write_explained(connection, queries)
+        if self.uses:
+            from pycurrent.store import uses
+
+            bulk.append(uses.adding(connection, queries, self.uses))
+        return bulk
 
     def _write_asked(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
         """Put in what people and programs ask for, and what follows from that."""
@@ -142,10 +150,6 @@ class Unsaved(Struct):
         if self.used_inputs:
             names = ((storable(name),) for name in self.used_inputs)
             connection.executemany(queries["use_input"], names)
-        if self.uses:
-            from pycurrent.store import uses
-
-            uses.append(connection, queries, self.uses)
         if self.failures or self.amended:
             from pycurrent.store import failures
 
@@ -156,8 +160,11 @@ class Unsaved(Struct):
         """Put the ends of `ended` in. From any thread: only a fraction of it keeps others waiting,
         as most is done within SQLite.
         """
-        ended = iter(self.ended.values())
-        connection.executemany(queries["end_jobs"], map(_packed, _parts(ended)))
+        for part in packed.parts(self.ended.values()):
+            # In the order of their rows, as a rule, which is a fifth quicker.
+            part.sort(key=_job_id)
+            rows = [[job.job_id, *ENDING.row(job)] for job in part]
+            connection.execute(queries["end_jobs"], packed.with_logs(rows, (j.held for j in part)))
 
     def with_later(self, later: Unsaved) -> Unsaved:
         """These changes and those that came after them, as one."""
@@ -189,25 +196,3 @@ class Unsaved(Struct):
 
 def _without(jobs: dict[str, JobRecord], others: Mapping[str, JobRecord]) -> dict[str, JobRecord]:
     return {job_id: job for job_id, job in jobs.items() if job_id not in others}
-
-
-def _parts(jobs: Iterator[JobRecord]) -> Iterator[list[JobRecord]]:
-    # In the order of their rows, as a rule, which is a fifth quicker.
-    while part := sorted(islice(jobs, _PART), key=_job_id):
-        yield part
-
-
-def _packed(jobs: list[JobRecord]) -> dict[str, object]:
-    """The ends of jobs as one statement takes them."""
-    ends: list[object] = []
-    logs: list[bytes] = []
-    at = 1
-    for job in jobs:
-        held = job.held
-        if held is None:
-            ends.append([job.job_id, *ENDING.row(job), None, None])
-        else:
-            ends.append([job.job_id, *ENDING.row(job), at, len(held)])
-            logs.append(held)
-            at += len(held)
-    return {"ends": _encode(ends).decode(), "logs": b"".join(logs)}

@@ -3,17 +3,25 @@
 A stage is recorded once, under its path, and so is each set of labels.
 """
 
+from __future__ import annotations
+
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from pycurrent.store.packed import Write, as_text, has_nul
 from pycurrent.store.records import Row, storable, time_text
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+_Added: TypeAlias = tuple[str, str, int | None, str]
+"""The id of the job, the path of the stage, the number of its set of labels, and since when."""
 
 
 class UseRecord(Struct, frozen=True):
@@ -28,7 +36,7 @@ class UseRecord(Struct, frozen=True):
     """Aware, in UTC."""
 
     @classmethod
-    def of_row(cls, row: Row) -> "UseRecord":
+    def of_row(cls, row: Row) -> UseRecord:
         """The record in a row. Raises ValueError or TypeError if it is damaged."""
         job_id, stage, labels, since = row
         return cls(job_id, stage, labels, datetime.fromisoformat(since))
@@ -48,30 +56,45 @@ def labels_text(labels: Mapping[str, str]) -> str | None:
 
 def as_json(uses: Sequence[UseRecord]) -> str:
     """The uses as the query `unrecorded_uses` takes them."""
-    return _encode([(use.job_id, storable(use.stage), use.labels) for use in uses]).decode()
+    return as_text([(use.job_id, storable(use.stage), use.labels) for use in uses])
 
 
-def append(
+def adding(
     connection: sqlite3.Connection, queries: Mapping[str, str], uses: Iterable[UseRecord]
-) -> None:
-    """Add the uses of jobs that have rows; not those that are the last of their stages already.
-
-    To be called in a transaction, after the jobs are written.
+) -> Write:
+    """Begin to add uses, in the transaction that is open, and return the function that does the
+    rest. It adds the uses of jobs that have rows then, but for those that are the last of their
+    stages already.
     """
     sets: dict[str | None, int | None] = {None: None}
-    rows: list[tuple[object, ...]] = []
+    rows: list[_Added] = []
     # All uses that are recorded together have one time.
     since, text = None, ""
     for use in uses:
         if use.labels not in sets:
             assert use.labels is not None
             sets[use.labels] = _label_set(connection, queries, use.labels)
-        labels = sets[use.labels]
         if use.since is not since:
             since, text = use.since, time_text(use.since)
-        rows.append((labels, text, use.job_id, storable(use.stage), labels))
-    connection.executemany(queries["add_stage"], ((row[3],) for row in rows))
-    connection.executemany(queries["add_use"], rows)
+        rows.append((use.job_id, storable(use.stage), sets[use.labels], text))
+    together = as_text(rows)
+    # One statement doesn't see what it has added itself.
+    if has_nul(together) or len({row[1] for row in rows}) < len(rows):
+        return partial(_add_each, rows)
+    return partial(_add_all, together)
+
+
+def _add_each(
+    rows: Sequence[_Added], connection: sqlite3.Connection, queries: Mapping[str, str]
+) -> None:
+    connection.executemany(queries["add_stage"], ((stage,) for _, stage, _, _ in rows))
+    given = ((labels, since, job, stage, labels) for job, stage, labels, since in rows)
+    connection.executemany(queries["add_use"], given)
+
+
+def _add_all(together: str, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
+    connection.execute(queries["add_stages"], (together,))
+    connection.execute(queries["add_uses"], (together,))
 
 
 def _label_set(connection: sqlite3.Connection, queries: Mapping[str, str], labels: str) -> int:
