@@ -14,7 +14,7 @@ from pycurrent.testing import Harness
 
 MANY = 450
 AT_ONCE = 200
-"""How many are started after one step."""
+"""How many are started after one step, and as many again during each of its two commits."""
 GIVEN_UP_AT_ONCE = 600
 
 
@@ -24,23 +24,24 @@ async def deploy(job: Job, part: int) -> int:
 
 
 async def test_many_runs_are_started_by_and_by(tmp_path: Path) -> None:
-    """After each step only so many, and all in the end; steps and other work come between."""
+    """With each step only so many, and all in the end; steps and other work come between."""
     begun: list[int] = []
+    many = 4 * MANY
 
     def pipeline() -> Current[object]:
-        return all([deploy(part) for part in range(MANY)])
+        return all([deploy(part) for part in range(many)])
 
     harness = Harness(pipeline, state_dir=tmp_path)
     harness.engine.listen(lambda step: begun.append(len(harness.engine.jobs)))
     async with harness as h:
         await h.settle()
-        assert len(h.jobs) == MANY
-        assert h.stats.ok == MANY
-    assert max(growth(begun)) == AT_ONCE
+        assert len(h.jobs) == many
+        assert h.stats.ok == many
+    assert max(growth(begun)) == 3 * AT_ONCE
 
 
 async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
-    """After each step only so many, and none of them is left over. One that is given up takes a
+    """With each step only so many, and none of them is left over. One that is given up takes a
     third of the time of one that is started: the two count together.
     """
     many = 5 * MANY
@@ -77,7 +78,8 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
             None: MANY,
         }
     took = [3 * a + b for a, b in zip(growth(begun), growth(given_up), strict=True)]
-    assert max(took) == GIVEN_UP_AT_ONCE
+    assert max(growth(given_up)) == GIVEN_UP_AT_ONCE
+    assert max(took) <= 3 * GIVEN_UP_AT_ONCE
 
 
 def growth(counts: list[int]) -> list[int]:
@@ -150,7 +152,7 @@ async def test_many_runs_that_have_not_begun_end_in_few_transactions(tmp_path: P
         for statement in statements:
             if statement == "COMMIT":
                 counts.append(0)
-            elif "json_each" in statement:
+            elif statement.startswith("UPDATE job") and "level =" not in statement:
                 counts[-1] += statement.count("-queued-")
         statements.clear()
         return [count for count in counts if count]

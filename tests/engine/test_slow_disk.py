@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager, asynccontextmanager, contextmanag
 from pathlib import Path
 from typing import Any
 
+from pycurrent.cache.cache import ResultCache
+from pycurrent.cache.instance import START
+from pycurrent.cache.runs import AT_ONCE
 from pycurrent.engine import Job, Level, OpenEngine, Pool
 from pycurrent.engine.commits import MUCH
 from pycurrent.facade import Engine
@@ -197,6 +200,34 @@ async def test_a_job_that_is_asked_for_meanwhile_begins_with_the_next_commit(
         await until_at_work(engine, done, 2)
         with DatabaseReader.open(engine.state.database) as reader:
             assert reader.job(job_id) is not None
+
+
+async def test_the_next_jobs_are_made_while_those_before_are_written(tmp_path: Path) -> None:
+    """But none begins without a record of it."""
+    count, unrecorded, begun = 5 * (AT_ONCE // START), 0, 0
+    wanted = Var("wanted", False)
+
+    async def work(job: Job) -> None:
+        nonlocal unrecorded, begun
+        await job.start(level=Level.HARMLESS)
+        begun += 1
+        with DatabaseReader.open(engine.state.database) as reader:
+            unrecorded += reader.job(job.id) is None
+
+    def pipeline() -> Current[Any]:
+        jobs = [do(work, str(number)) for number in range(count)]
+        return wanted.get().bind(lambda yes: all(jobs if yes else jobs[:1]))
+
+    async with running(pipeline, tmp_path) as (engine, disk):
+        await engine.settled()
+        with disk.slow():
+            wanted.set(True)
+            await disk.until_committing()
+            await turns()
+            assert engine.service(ResultCache).runs.job_count == 2 * (AT_ONCE // START)
+            assert begun == 1
+        await engine.settled()
+        assert (begun, unrecorded) == (count, 0)
 
 
 async def test_a_change_that_comes_meanwhile_is_in_the_next_step(tmp_path: Path) -> None:

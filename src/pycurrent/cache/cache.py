@@ -102,6 +102,7 @@ class ResultCache:
         self.left_places: dict[Callable[[], None], Tickets] = {}
         self._told_of_uses: list[Callable[[Use], None]] = []
         engine.after_step(self.update)
+        engine.during_commit(self._update_more)
 
     def op_type(self, cls: type[AnyOperation]) -> OperationType:
         """The operation of a class. Raises `UsageError` if another one has its id."""
@@ -335,6 +336,19 @@ class ResultCache:
                 self.engine.request_step()
         finally:
             self._moment = None
+
+    def _update_more(self) -> bool:
+        """Go on with what was put off, while a commit is at work."""
+        # Ends of runs that had not begun have commits of their own, behind the others.
+        if not self._left or self._gives_up_more:
+            return False
+        self._moment, took = Moment(self.clock), 0
+        try:
+            while self._left and took < AT_ONCE:
+                took += self._update_some()
+        finally:
+            self._moment = None
+        return True
 
     def _update(self) -> None:
         took = 0

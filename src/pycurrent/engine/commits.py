@@ -12,7 +12,8 @@ A lock that is held for moments is normal, and not reported.
 
 A commit writes to the disk in a thread. Most are over in less than a millisecond, for which the
 loop waits. If the disk is slow, or has to be waited for (the first commit after a checkpoint is), a
-step pauses until the commit is done, and the loop goes on. Thousands of short jobs could begin and
+step pauses until the commit is done, and the loop goes on. Where many jobs are to be started, the
+next ones are made in the meantime. Thousands of short jobs could begin and
 end meanwhile, and the next commit would take the longer for it; so they wait, too, once there is
 much to write.
 """
@@ -110,27 +111,31 @@ class Commits:
         self._succeed()
         return True
 
-    def in_step(self) -> Generator[Pause, None, bool]:
+    def in_step(self, meanwhile: Callable[[], bool] | None = None) -> Generator[Pause, None, bool]:
         """Commit, as `commit` does, but pause if that takes longer than a moment.
 
         Resumed before the commit is done, it waits for that; closed, it leaves that to the next.
+        `meanwhile` is called once while the thread is at work, and tells whether it did anything;
+        what it records is for the next commit.
         """
         try:
-            yield from self._write()
+            yield from self._write(meanwhile)
             if self._store.has_many_ends:
-                yield from self._write()
+                yield from self._write(None)
         except StoreError as error:
             self._fail(error)
             return False
         self._succeed()
         return True
 
-    def _write(self) -> Generator[Pause, None, None]:
+    def _write(self, meanwhile: Callable[[], bool] | None) -> Generator[Pause, None, None]:
         if (earlier := self._store.in_the_way) is not None:
             yield from self._done(earlier)
         writing = self._store.begin_commit()
         if writing is None:
             return
+        if meanwhile is not None and meanwhile():
+            yield None
         yield from self._done(writing)
         self._store.end_commit()
         if writing.exception() is not None:

@@ -267,6 +267,13 @@ class OpenEngine(OpenResources):
         """
         self._services.after_commit(hook)
 
+    def during_commit(self, more: Callable[[], bool]) -> None:
+        """Have `more` called while a commit of a step is at work: it goes on with what was put off
+        after an earlier step, and tells whether there was anything. It is recorded with the next
+        commit.
+        """
+        self._services.during_commit(more)
+
     def before_settled(self, look: Callable[[], bool]) -> None:
         """Have `look` called when the engine seems settled. If it returns True, it has found
         something new, which is waited for.

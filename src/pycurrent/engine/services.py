@@ -28,6 +28,7 @@ class EngineServices:
         self._made: dict[Callable[[Any], Any], Any] = {}
         self._after_step: list[Callable[[], None]] = []
         self._after_commit: list[Callable[[], None]] = []
+        self._during_commit: list[Callable[[], bool]] = []
         self._before_settled: list[Callable[[], bool]] = []
         self._ending: list[Callable[[], Awaitable[None]]] = []
         self._stopping = AsyncExitStack()
@@ -46,6 +47,9 @@ class EngineServices:
     def after_commit(self, hook: Callable[[], None]) -> None:
         self._after_commit.append(hook)
 
+    def during_commit(self, more: Callable[[], bool]) -> None:
+        self._during_commit.append(more)
+
     def before_settled(self, look: Callable[[], bool]) -> None:
         self._before_settled.append(look)
 
@@ -62,6 +66,11 @@ class EngineServices:
         """Have them start what is wanted, and end what is not."""
         for hook in self._after_step:
             hook()
+
+    def make_more(self) -> bool:
+        """Have them go on with what they have put off, while a commit is at work."""
+        made = [more() for more in self._during_commit]
+        return any(made)
 
     def committed(self) -> None:
         """Let the work begin that they have started: it is recorded."""

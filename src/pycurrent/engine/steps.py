@@ -288,7 +288,7 @@ class Steps:
         self._state.keep_lock()
         # The changes that come from here on are for the next step.
         woken, self._woken = self._woken, {}
-        if not (yield from self._commits.in_step()):
+        if not (yield from self._commits.in_step(self._services.make_more)):
             for node, changes in woken.items():
                 self._woken[node] = self._woken.get(node) or changes
             return
@@ -297,7 +297,7 @@ class Steps:
         self.count += 1
         self._services.step_taken()
         yield from self._turn()
-        if (yield from self._commits.in_step()):
+        if (yield from self._commits.in_step(self._services.make_more)):
             self._services.committed()
         yield from self._turn()
         self._last_stats = None
