@@ -59,7 +59,7 @@ async def test_people_set_inputs_on_their_page(tmp_path: Path) -> None:
         ada, bob = site.visitor(), site.visitor()
         await ada.log_in("ada")
         page = await ada.get("/inputs")
-        assert "replicas int 2 The default" in text_of(page)
+        assert "replicas int Earlier values of replicas 2 The default" in text_of(page)
         wrong = await ada.post("/inputs", name="replicas", value="many", reason="load")
         assert wrong.status_code == 422
         assert "'many' is refused: the value of input 'replicas'" in text_of(wrong)
@@ -67,10 +67,10 @@ async def test_people_set_inputs_on_their_page(tmp_path: Path) -> None:
         assert 'value="load"' in wrong.text
         page = await ada.post_and_follow("/inputs", name="replicas", value="7", reason="load")
         assert "replicas is 7 from now on." in text_of(page)
-        assert "replicas int 7 Set by ada" in text_of(page)
+        assert "replicas int Earlier values of replicas 7 Set by ada" in text_of(page)
         await bob.log_in("bob")
         seen = await bob.get("/inputs")
-        assert "replicas int 7 Set by ada" in text_of(seen)
+        assert "replicas int Earlier values of replicas 7 Set by ada" in text_of(seen)
         assert '<button class="primary"' not in seen.text
         assert (await bob.post("/inputs", name="replicas", value="9")).status_code == 403
         await site.harness.settle()

@@ -68,7 +68,8 @@ async def test_a_stage_says_why_it_is_as_it_is_and_since_when(site: Site, inputs
     assert "was run because it has not been built yet" in page
     assert "key: good → bad" in page
     assert "Health new It fails since 2026" in page
-    assert "first by this job ; it was well until this one . From head: good → bad, at" in page
+    assert "first by this job ; it was well until this one . Its work was not tried" in page
+    assert "again. From head: good → bad, at" in page
     assert page.index("reply bad") < page.index("reply good #0")
     page = await page_of(site, "after")
     assert "after blocked" in page

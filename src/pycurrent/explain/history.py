@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from pycurrent.cache import Cause, UnreadableValue, because, cause_name, cause_of
+from pycurrent.cache.cause import retry_of
 from pycurrent.store import DatabaseReader, HistoryFilter, JobEnd, JobRecord, UseRecord
 from pycurrent.term import FailureKind
 
@@ -126,6 +127,17 @@ def entry_of(record: JobRecord, uses: Iterable[UseRecord]) -> HistoryEntry:
         paths=tuple(paths),
         labels=labels,
     )
+
+
+def attempts_of(cause: Cause | None) -> int:
+    """How often the work was tried in a row, by the cause of its last run."""
+    retry = retry_of(cause)
+    return 1 if retry is None else max(1, retry.attempt)
+
+
+def attempts_in(record: JobRecord | None) -> int:
+    """The same, by the record of the last run."""
+    return 1 if record is None else attempts_of(_cause(record))
 
 
 def _kind(record: JobRecord) -> FailureKind | None:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from pycurrent.engine import OpenEngine
+from pycurrent.explain.error_lines import ErrorLines
 from pycurrent.explain.explainer import Explainer
 from pycurrent.explain.findings import read_lines
 from pycurrent.explain.health import StageHealth
@@ -40,6 +41,10 @@ class FailingStage(Struct, frozen=True):
     """Failures with one cause have one; None if no job has failed, or nothing was recorded."""
     lines: tuple[str, ...]
     """The first lines of the log that tell why."""
+    line: int | None
+    """The number of the first of them in the log, from 1; None if it is not known."""
+    attempts: int
+    """How often its work was tried in a row."""
     health: StageHealth | None
     behind: int
     """How many stages it blocks: at least so many, if there are very many."""
@@ -99,6 +104,8 @@ def _with_records(records: Records, found: Iterable[_Found]) -> Iterator[Failing
             kind=one.kind if failure is None else failure.kind,
             fingerprint=None if failure is None else failure.fingerprint,
             lines=telling_lines(failure),
+            line=telling_line(failure),
+            attempts=1 if job is None else records.attempts(job),
             health=records.health(one.stage.path, retried=one.retried),
             behind=one.behind,
         )
@@ -106,7 +113,22 @@ def _with_records(records: Records, found: Iterable[_Found]) -> Iterator[Failing
 
 def telling_lines(failure: FailureRecord | None) -> tuple[str, ...]:
     """The first lines of a job's log that tell why it failed, as they were recorded."""
+    found = _lines_of(failure)
+    return () if found is None else tuple(found.telling[:_LINES])
+
+
+def telling_line(failure: FailureRecord | None) -> int | None:
+    """The number of the first of these lines in the log, from 1; None if it is not known."""
+    found = _lines_of(failure)
+    for excerpt in () if found is None else found.excerpts:
+        for number, line in enumerate(excerpt.lines, excerpt.number or 0):
+            if line.tells:
+                return None if excerpt.number is None else number
+    return None
+
+
+def _lines_of(failure: FailureRecord | None) -> ErrorLines | None:
     with suppress(msgspec.MsgspecError):
         if failure is not None and failure.lines is not None:
-            return tuple(read_lines(failure.lines).telling[:_LINES])
-    return ()
+            return read_lines(failure.lines)
+    return None

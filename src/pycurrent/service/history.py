@@ -17,7 +17,13 @@ from pycurrent.engine.follow import LogSource
 from pycurrent.errors import UsageError
 from pycurrent.explain.feed import ChangeStory, FeedEntry, feed, story
 from pycurrent.explain.health import StageHealth, health_of
-from pycurrent.explain.history import HistoryEntry, HistoryPage, page_of, recorded_job
+from pycurrent.explain.history import (
+    HistoryEntry,
+    HistoryPage,
+    attempts_in,
+    page_of,
+    recorded_job,
+)
 from pycurrent.explain.why import (
     Followed,
     Recent,
@@ -200,6 +206,10 @@ class Records:
     def failure(self, job_id: str) -> FailureRecord | None:
         """Why a job has failed; None if it has not, or nothing was recorded about it."""
         return self._database.failures.of_job(job_id)
+
+    def attempts(self, job_id: str) -> int:
+        """How often its work was tried in a row, the job included."""
+        return attempts_in(self._database.job(job_id))
 
     def failures(self, filters: FailureFilters, *, limit: int) -> list[FailureGroup]:
         """The failures, those with one kind and one cause together, the newest first."""

@@ -5,7 +5,7 @@ from pycurrent.engine.pins import NoSuchStage, NotPinned
 from pycurrent.explain.comparison import Comparison, DiffLine, Hunk
 from pycurrent.explain.feed import MOST_COUNTED, ChangeStory, FeedEntry
 from pycurrent.explain.health import Flip, HealthState, StageHealth
-from pycurrent.explain.history import HistoryEntry, HistoryPage
+from pycurrent.explain.history import HistoryEntry, HistoryPage, attempts_of
 from pycurrent.explain.reasons import (
     Blocked,
     Difference,
@@ -34,7 +34,7 @@ from pycurrent.service.events import (
     StatesChanged,
     StructureChanged,
 )
-from pycurrent.service.failing import FailingStage, telling_lines
+from pycurrent.service.failing import FailingStage, telling_line, telling_lines
 from pycurrent.service.found_stage import FoundStage
 from pycurrent.service.history import Records
 from pycurrent.service.items import Below, Item, ItemStages, Labelled
@@ -163,10 +163,12 @@ __all__ = [
     "Why",
     "Window",
     "Would",
+    "attempts_of",
     "kind_named",
     "rules_from_csv",
     "rules_to_csv",
     "sentences",
+    "telling_line",
     "telling_lines",
     "told",
 ]

@@ -20,6 +20,7 @@ from pycurrent.service import (
     Records,
     Service,
     StageHealth,
+    telling_line,
     telling_lines,
 )
 from pycurrent.store import FailureFilters, FailureGroup, LabelFilter, all_pass, matches
@@ -75,6 +76,8 @@ class Cause:
 
     group: FailureGroup
     lines: Sequence[str]
+    line: int | None
+    """The number of the first of them in the log."""
     rebuilt: int | None
     """How many jobs would be rebuilt; None if it was not counted."""
     now: Sequence[Now]
@@ -220,7 +223,8 @@ async def _causes(service: Service, filters: FailureFilters, now: Iterable[Now])
 def _cause(
     records: Records, group: FailureGroup, places: FailureFilters, now: Sequence[Now]
 ) -> Cause:
-    lines = telling_lines(records.failure(group.newest))
+    failure = records.failure(group.newest)
+    lines = telling_lines(failure)
     rebuilt = None
     if group.count <= _COUNTED:
         filters: FailureFilters = {
@@ -231,7 +235,7 @@ def _cause(
         rebuilt = len(records.standing_failures(filters, limit=_COUNTED))
     line = plain(lines[0] if lines else group.message.partition("\n")[0]).strip()
     rule = urlencode({"pattern": _pattern(line), "report": line[:200]})
-    return Cause(group, lines, rebuilt, now, f"/rules?{rule}#edit")
+    return Cause(group, lines, telling_line(failure), rebuilt, now, f"/rules?{rule}#edit")
 
 
 def _pattern(line: str) -> str:

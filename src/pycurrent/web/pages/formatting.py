@@ -50,6 +50,11 @@ def confirm_text(level: Level | None) -> str:
             return f"{level} and above"
 
 
+def tried(attempts: int) -> str:
+    """How often work was tried that has failed, in words."""
+    return "not tried again" if attempts == 1 else f"tried {attempts} times"
+
+
 def plain(text: str) -> str:
     """A text without what a terminal would obey."""
     return _CONTROL.sub("", text)

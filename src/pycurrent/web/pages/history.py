@@ -149,6 +149,7 @@ async def _history(request: Request, service: ServiceOf) -> Response:
         kinds=sorted(_KINDS),
         causes=list(CAUSES),
         may_rebuild=pages.may(request, Role.BUILDER),
+        may_audit=pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),
     )
 

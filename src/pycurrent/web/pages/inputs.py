@@ -46,6 +46,7 @@ def _show(
 ) -> Response:
     """The page; with what was typed, if that is wrong."""
     pages = pages_of(request)
+    pinnable = [*islice(service.pins.pinnable(), _PROPOSED)]
     return pages.render(
         request,
         "inputs.html",
@@ -53,7 +54,8 @@ def _show(
         inputs=service.inputs.all(),
         triggers=service.triggers.all(),
         pins=service.pins.all(),
-        pinnable=[*islice(service.pins.pinnable(), _PROPOSED)],
+        pinnable=pinnable,
+        stages={one.name: path for path in pinnable if (one := service.input_of(path))},
         lengths=lengths(PIN_FOREVER),
         pinning=form,
         pauses=service.pauses.all(),

@@ -21,8 +21,10 @@ from pycurrent.service import (
     StageHealth,
     UnknownSubject,
     Why,
+    telling_line,
+    telling_lines,
 )
-from pycurrent.store import SECONDS, HistoryFilter
+from pycurrent.store import SECONDS, ChangeFilters, HistoryFilter
 from pycurrent.term import BY_CONCERN, StageRef, State
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
@@ -31,7 +33,7 @@ from pycurrent.web.pages.history import query_of
 from pycurrent.web.pages.lengths import lengths
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.pauses import PAUSE_FOREVER
-from pycurrent.web.pages.stage import reasons_of
+from pycurrent.web.pages.stage import attempts_in, failure_of, reasons_of
 from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.reasons import asks_for_reason
 from pycurrent.web.users import Role
@@ -47,6 +49,7 @@ _REASONS = 2
 _COLUMNS = 8
 """With more kinds of stages than this, they do not stand below each other."""
 _JOBS = 10
+_CHANGES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,12 @@ class Concern:
     stage: FoundStage
     badge: Badge
     why: Sequence[str]
+    attempts: int
+    """How often its work was tried, if it has failed."""
+    lines: Sequence[str]
+    """The lines of the log that tell why, if it has failed."""
+    line: int | None
+    """The number of the first of them in the log."""
     health: StageHealth | None
     health_badge: Badge | None
     """Not for one that is well."""
@@ -102,6 +111,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
     selection = item.selection
     wanted = HistoryFilter(path=selection.path, labels=selection.labels)
     past = await service.archive.page(wanted, limit=_JOBS, seconds=SECONDS)
+    changes = await service.archive.changes(_changes_of(item), limit=_CHANGES)
     pages = pages_of(request)
     if not found.stages and not past.entries:
         if isinstance(item, Below) and service.stage(item.path) is not None:
@@ -128,12 +138,23 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         query=query_of(wanted),
         failed=_failed_jobs(found.stages) if may else [],
         active=(await service.select_jobs(selection))[:MOST] if may else [],
+        changes=changes,
+        text=StageRef.names_in(item.path)[-1] if isinstance(item, Below) else item.value,
         runs=[(entry, state_badges.of_entry(entry)) for entry in past.entries],
         pause=service.pauses.of_path(item.path) if isinstance(item, Below) else None,
         pause_lengths=lengths(PAUSE_FOREVER),
         may_pause=isinstance(item, Below) and pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),
     )
+
+
+def _changes_of(item: Item) -> ChangeFilters:
+    """The filter for the changes from which its jobs follow."""
+    selection = item.selection
+    filters: ChangeFilters = {"labels": selection.labels}
+    if selection.path is not None:
+        filters["path"] = selection.path
+    return filters
 
 
 def _phrase(item: Item) -> str:
@@ -203,12 +224,16 @@ async def _concern(service: Service, stage: FoundStage) -> Concern:
         why = await service.why(stage.path)
     except UnknownSubject:
         why = None  # It has gone meanwhile.
+    failure = await failure_of(service, stage)
     health = None if why is None else why.health
     is_told = health is not None and health.state not in {HealthState.WELL, HealthState.UNKNOWN}
     return Concern(
         stage,
         state_badges.OF_STATE[stage.state],
         [] if why is None else _briefly(why),
+        1 if why is None else attempts_in(why),
+        telling_lines(failure),
+        telling_line(failure),
         health,
         state_badges.OF_HEALTH[health.state] if health is not None and is_told else None,
     )

@@ -16,12 +16,16 @@ from pycurrent.service import (
     Failing,
     FoundStage,
     HistoryEntry,
+    Ran,
     RecordedValue,
     Service,
     UnknownSubject,
     Why,
+    attempts_of,
+    telling_line,
+    telling_lines,
 )
-from pycurrent.store import UseRecord
+from pycurrent.store import FailureRecord, UseRecord
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.because import because_of
@@ -56,6 +60,7 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
     stage = service.stage(path)
     update = None if stage is None else stage.update
     uses = await service.archive.stage_jobs(path, limit=_USES)
+    failure = await failure_of(service, stage)
     pages = pages_of(request)
     because = because_of(why)
     remedy = None if because is None else because.remedy
@@ -85,6 +90,9 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         job=why.job,
         reasons=reasons_of(why),
         health=why.health,
+        attempts=attempts_in(why),
+        lines=telling_lines(failure),
+        line=telling_line(failure),
         health_badge=state_badges.OF_HEALTH[why.health.state],
         labels=_labels(stage, uses),
         coverage=await trend_of_stage(service, path),
@@ -105,6 +113,19 @@ def reasons_of(why: Why) -> list[str]:
     """The reasons in lines, without what the page shows apart: its failure, and its health."""
     reasons = tuple([reason for reason in why.reasons if not isinstance(reason, Failing)])
     return str(replace(why, reasons=reasons, health=None)).splitlines()[1:]
+
+
+async def failure_of(service: Service, stage: FoundStage | None) -> FailureRecord | None:
+    """Why the job of a stage has failed; None if that is not recorded, or it has not."""
+    job = None if stage is None or not stage.state.is_failure else stage.job_id
+    return None if job is None else await service.archive.read(lambda known: known.failure(job))
+
+
+def attempts_in(why: Why) -> int:
+    """How often the work of a stage was tried in a row."""
+    return max(
+        [attempts_of(reason.cause) for reason in why.reasons if isinstance(reason, Ran)] or [1]
+    )
 
 
 def _labels(stage: FoundStage | None, uses: Sequence[_Used]) -> Mapping[str, str]:

@@ -146,7 +146,10 @@ class Log {
     this.pattern.addEventListener("change", () => this.look());
     this.input.addEventListener("input", () => this.input.value || this.search.clear());
     this.scroller.addEventListener("click", (event) => this.onClick(event));
-    this.section.addEventListener("keydown", (event) => this.onKey(event));
+    document.addEventListener("keydown", (event) => {
+      // Without a focus elsewhere, keys are for the log.
+      if (this.section.contains(event.target) || event.target.matches("body, #main")) this.onKey(event);
+    });
   }
 
   set(name, value) {
