@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pycurrent.engine.journal import Cursor, Entry, Journal, UnknownJournal, parts_of
+from pycurrent.engine.journal import (
+    Cursor,
+    Entry,
+    Journal,
+    UnknownJournal,
+    parts_of,
+    remove_run,
+)
 from pycurrent.engine.logfile import LogFile
 from pycurrent.engine.spool import SpoolPump
 
@@ -182,6 +189,38 @@ def test_a_short_spool_is_copied_at_once(tmp_path: Path) -> None:
     assert [(tmp_path / f"{number}-x" / "spool").exists() for number in NUMBERS] == [False, True]
     assert (tmp_path / "log").read_text() == "brief\n"
     engines.end()
+
+
+def test_a_command_that_printed_nothing_is_done_without_a_look(tmp_path: Path) -> None:
+    """Its spool is not opened; where the log has to wait for the disk, that is left to others."""
+    engines = Engines(tmp_path)
+    for number in NUMBERS:
+        (tmp_path / f"{number}-x" / "spool").unlink()
+    assert engines.pumps[0].finish_empty()
+    assert engines.cursor.is_done(0)
+    with engines.log._turn:
+        assert not engines.pumps[1].finish_empty()
+    assert not engines.cursor.is_done(1)
+    assert engines.pumps[1].finish_empty()
+    assert engines.end() == ""
+
+
+def test_a_run_folder_goes_with_whatever_is_in_it(tmp_path: Path) -> None:
+    """Folders that commands have made too, which nobody may write to; no link is gone through."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").touch()
+    run = tmp_path / "run"
+    (run / "0-x").mkdir(parents=True)
+    for path in ("lock", "0-x/status", "0-x/spool"):
+        (run / path).touch()
+    (run / "1-y").symlink_to(tmp_path / "kept")
+    for folder in ("tmp-x/deep", "2-z/unusual"):
+        (run / folder).mkdir(parents=True)
+        (run / folder / "file").touch()
+        (run / folder).chmod(0o500)
+    remove_run(run)
+    remove_run(run)
+    assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\0\2" + bytes(24), b"\0\1" + bytes(30)])

@@ -350,7 +350,7 @@ class Runs:
         store, journals = self._engine.store, self._journals
         self._journals = [job_id for job_id in journals if not store.is_written(job_id)]
         for job_id in set(journals).difference(self._journals):
-            self._engine.remove_folder(self._engine.state.runs / job_id)
+            self._engine.remove_run(self._engine.state.runs / job_id)
 
     def _tell_of_ends(self, ended: Sequence[tuple[DrivenJob, JobEnd]]) -> None:
         for told in self._told_of_ends:

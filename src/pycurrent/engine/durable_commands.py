@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, cast
+from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import msgspec
 
@@ -58,6 +58,9 @@ class NotReplayed(PycurrentError):
 
 class DurableCommands(Commands):
     """The commands of one durable job. Its hooks' own are not durable."""
+
+    _hears_all: ClassVar = True
+    """False if a command may print something of which nobody tells this engine."""
 
     __slots__ = ("_claimed", "_diverged", "_journal", "_lease", "_left", "_pumps", "_reattached")
 
@@ -221,13 +224,19 @@ class DurableCommands(Commands):
         if not is_new:
             pump.wake()
         running = self._status_of(command, entry, is_new=is_new, has_output=has_output)
+        is_quiet = False
         try:
             status = await (running if command.cancellable else uncancellable(running))
+            # Its supervisor has told of all that it has printed, before it told of the end.
+            is_quiet = is_new and self._hears_all and not pump.has_heard
         finally:
+            is_done = is_quiet and pump.finish_empty()
             # A job that does much again gives way to the rest of the loop.
-            if not is_new or not pump.finish_short():
+            if not is_done and (not is_new or not pump.finish_short()):
                 await uncancellable(pump.finished())
             del self._pumps[entry]
+        if is_quiet:
+            return status
         ended = entry.ended
         if ended is not None and ended.how == "spool":
             raise OutputLost(f"not all that {command.shown} has printed was kept: the disk is full")

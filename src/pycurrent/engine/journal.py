@@ -177,12 +177,11 @@ class Cursor:
         head = _HEAD.pack(_VERSION, size, lines, self.first)
         data = head + b"".join([_PLACE.pack(*place) for place in self.places.items()])
         # In one piece within a page, which no kill can tear, unless hundreds run at once. The
-        # rest of a longer one counts for nothing: older places of the same commands.
+        # rest of a longer one stays, and counts for nothing: older places of the same commands,
+        # and of some of which all is in the log.
         if data != self._last:
             try:
                 os.pwrite(self._file, data, 0)
-                if len(data) < len(self._last):
-                    os.ftruncate(self._file, len(data))
             except OSError:
                 return False  # There it is as of an earlier moment, and as true.
             self._last = data
@@ -241,10 +240,8 @@ class Journal:
 
     def digest(self, parts: Iterable[bytes]) -> str:
         """A digest of these parts, and of how often it was asked for."""
-        mac = hmac.new(self._key, digestmod="sha256")
-        for part in parts:
-            mac.update(b"%d:%b" % (len(part), part))
-        digest = mac.hexdigest()[:24]
+        text = b"".join([b"%d:%b" % (len(part), part) for part in parts])
+        digest = hmac.digest(self._key, text, "sha256").hex()[:24]
         self._asked[digest] += 1
         return f"{digest}-{self._asked[digest]}"
 
@@ -260,9 +257,7 @@ class Journal:
         """The entry of a command that is about to begin. Raises OSError."""
         number, self._next = self._next, self._next + 1
         entry = Entry(self.folder / f"{number}-{digest}", number, digest)
-        place = f"{entry.folder}{_NEW}"
-        os.mkdir(place, 0o700)  # noqa: PTH102 - once for each command
-        os.close(os.open(f"{place}/spool", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.mkdir(f"{entry.folder}{_NEW}", 0o700)  # noqa: PTH102 - once for each command
         self.cursor.places[number] = 0
         return entry
 
@@ -313,6 +308,33 @@ def _give_up_new(folder: Path) -> None:
         with suppress(OSError):
             path.rename(gone)
             remove_tree(gone)
+
+
+def remove_run(folder: Path) -> None:
+    """Remove a run folder with all that is in it, as far as possible. Blocks.
+
+    Thousands of short commands leave one each, while the thread that removes them keeps others from
+    working. So those that have nothing unusual in them are removed in as few calls as that takes.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            for entry in list(entries):
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry)  # noqa: PTH108
+                elif entry.name[0].isdigit():
+                    _remove_files(entry.path)
+                else:
+                    remove_tree(Path(entry))
+        os.rmdir(folder)  # noqa: PTH106
+    except OSError:
+        remove_tree(folder)
+
+
+def _remove_files(folder: str) -> None:
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            os.unlink(entry)  # noqa: PTH108
+    os.rmdir(folder)  # noqa: PTH106
 
 
 def _entries(folder: Path, cursor: Cursor) -> Iterator[Entry]:

@@ -33,7 +33,6 @@ from pycurrent.engine.threshold import Threshold
 from pycurrent.engine.turns import Turns
 from pycurrent.engine.waits import Waits
 from pycurrent.store import Database, StateDir, StoreError
-from pycurrent.store.trees import remove_tree
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
@@ -190,8 +189,8 @@ class OpenResources(ABC):
         self._closing.callback(threshold.close)
         return threshold
 
-    def remove_folder(self, folder: Path) -> None:
-        """Remove a folder, behind what goes on meanwhile."""
+    def remove_run(self, folder: Path) -> None:
+        """Remove the run folder of a job, behind what goes on meanwhile."""
         self._to_remove.append(folder)
         if self._removal is None or self._removal.done():
             self._removal = self.loop.create_task(self._remove_folders())
@@ -212,8 +211,10 @@ class OpenResources(ABC):
 
 
 def _remove_all(folders: list[Path]) -> None:
+    from pycurrent.engine.journal import remove_run  # few jobs are durable
+
     for folder in folders:
-        remove_tree(folder)
+        remove_run(folder)
 
 
 def _left_runs(state: StateDir, store: Database) -> list[LeftRun]:

@@ -52,6 +52,8 @@ _ATTEMPTS = 5
 class PlaceCommands(DurableCommands):
     """The commands of one job at a place."""
 
+    _hears_all = False  # A relay may be killed, and another one goes on with its spool.
+
     __slots__ = ("_files", "_here", "_hooks", "_place", "_trash", "_waiting")
 
     def __init__(

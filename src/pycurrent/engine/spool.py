@@ -64,6 +64,8 @@ class SpoolPump:
         self._stream = MaskedStream()
         self._file = -1
         self._grown = asyncio.Event()
+        self.has_heard = False
+        """True once it was woken."""
         self.ends = False
         """True once the command has ended: its spool grows no more."""
         self._is_done = cursor.is_done(entry.number)
@@ -72,6 +74,7 @@ class SpoolPump:
 
     def wake(self) -> None:
         """There is more to copy."""
+        self.has_heard = True
         self._grown.set()
         if not self._is_done and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="copies a spool")
@@ -90,6 +93,16 @@ class SpoolPump:
             finally:
                 self._close()
         self._is_done = True
+        return True
+
+    def finish_empty(self) -> bool:
+        """The command has ended, and has printed nothing: there is no need to look. False if the
+        log would have to be waited for.
+        """
+        if not self._sink.is_ready:
+            return False
+        self.ends = self._is_done = True
+        self._append(b"", is_last=True)
         return True
 
     async def settled(self) -> None:

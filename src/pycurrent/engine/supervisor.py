@@ -454,8 +454,8 @@ class Durable:
         """Take the folder. False if somebody else has it, or there is nothing to be done there."""
         try:
             self._place = os.open(self._folder + NEW, os.O_RDONLY | os.O_DIRECTORY)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-            self._spool = os.open(b"spool", flags, dir_fd=self._place)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            self._spool = os.open(b"spool", flags, 0o600, dir_fd=self._place)
             # By its descriptor, as the path of a socket may have no more than 107 bytes.
             self._listener.bind(f"/proc/self/fd/{self._place}/socket")
             self._listener.listen(4)
