@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 
 from pycurrent.engine import Job
 from pycurrent.errors import UsageError
+from pycurrent.plugins import ssh
 from pycurrent.term import Failed, Ok
 
+from ..plugins.sshd import Sshd
 from .at import At, printed
 
 pytestmark = [
@@ -193,6 +196,56 @@ async def test_a_folder_is_sent_from_the_engine_s_machine(at: At, tmp_path: Path
             return await job.check_output(["sh", "-c", "cat link; find . | sort"], cwd=folder)
 
     assert (await at.ended(work))[0] == Ok("content.\n./link\n./stays\n./sub\n./sub/file\n")
+
+
+def kept(home: Path) -> list[Path]:
+    """The files in which a host keeps the contents that it was sent."""
+    return [path for path in (home / ".cache/pycurrent/files").rglob("*") if path.is_file()]
+
+
+async def test_contents_that_a_host_has_are_not_sent_again(
+    hosts: Callable[..., ssh.Hosts], server: Sshd, home: Path, tmp_path: Path
+) -> None:
+    """They are taken from what it keeps, as is the same content under other names. What is damaged
+    there is sent again, and so is what has gone.
+    """
+    source = tmp_path / "source"
+    (source / "sub").mkdir(parents=True)
+    large = os.urandom(300_000)
+    for name in ("one", "sub/two"):
+        (source / name).write_bytes(large)
+    (source / "small").write_text("small")
+    (source / "sub" / "two").chmod(0o751)
+    at = At(hosts(server, capacity=4), tmp_path)
+
+    async def sent(job: Job) -> str:
+        async with job.tempdir() as folder:
+            await job.write_file(folder / "one", "in the way")
+            await job.send(source, folder)
+            for name in ("one", "sub/two"):
+                assert await job.read_file(folder / name) == large
+            await job.exec(["sh", "-c", "echo changed > one"], cwd=folder)
+            return await job.check_output(["stat", "-c", "%a", folder / "sub/two"])
+
+    assert (await at.ended(sent))[0] == Ok("751\n")
+    (content,) = kept(home)
+    assert content.read_bytes() == large
+    assert content.stat().st_mode & 0o777 == 0o600
+
+    async def again(job: Job) -> str:
+        os.utime(content, (0, 0))
+        await sent(job)
+        assert content.stat().st_mtime > 0
+        content.write_bytes(large[::-1])
+        await sent(job)
+        assert content.read_bytes() == large
+        content.unlink()
+        await sent(job)
+        assert content.read_bytes() == large
+        return "done"
+
+    again_at = At(at.pool, tmp_path / "again")
+    assert (await again_at.ended(again))[0] == Ok("done")
 
 
 async def test_reports_are_read(at: At) -> None:

@@ -15,7 +15,7 @@ from pycurrent.places import transport
 SENT = [
     *(
         Path(transport.__file__).with_name(name)
-        for name in ("agent.py", "agent_files.py", "frames.py")
+        for name in ("agent.py", "agent_contents.py", "agent_files.py", "frames.py")
     ),
     Path(supervisor.__file__),
 ]
@@ -39,7 +39,7 @@ def test_python_3_8_is_enough(program: Path) -> None:
 @pytest.mark.parametrize("program", SENT, ids=lambda path: path.name)
 def test_they_need_the_standard_library_alone(program: Path) -> None:
     """And each other."""
-    known = {*sys.stdlib_module_names, "agent", "agent_files", "frames", "supervisor"}
+    known = {*sys.stdlib_module_names, *(path.stem for path in SENT)}
     tree = ast.parse(program.read_text())
     skipped = {
         id(node)

@@ -1,13 +1,19 @@
 """The files of a job at another place: they travel through its relay, as archives.
 
+Contents that the place was sent before do not travel again: it keeps them, and is asked which it
+has. See `places/agent_contents.py`.
+
 To ask for the same again does no harm, so a relay that has lost its connection does that.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
@@ -15,8 +21,15 @@ from typing import Any, Protocol
 from pycurrent.engine.place import JobPath, PathThere
 from pycurrent.engine.tasks import in_thread, stoppable, uncancellable
 from pycurrent.engine.tempdirs import Trash, temporary_folder
-from pycurrent.files.archive import pack, unpack
+from pycurrent.files.archive import Content, contents_of, pack, unpack
 from pycurrent.files.patterns import fixed_folder, outermost
+
+_WORTH = 2048
+"""Bytes of the smallest file that is asked for by its digest: a smaller one is sent as soon."""
+_AT_ONCE = 50_000
+"""Digests in one question."""
+_MOST_THERE = 2 << 30
+"""Bytes of contents that a place keeps at most, of all engines and jobs of a user."""
 
 
 class Asking(Protocol):
@@ -113,12 +126,33 @@ class PlaceFiles:
             await self._send(here, scratch / "tar", folder)
 
     async def _send(self, here: Path, archive: Path, folder: Path) -> None:
-        def packing(stop: Event) -> None:
-            with archive.open("wb") as target:
-                pack(here, target, stop)
+        """Without the contents that the place has, as it was sent them before."""
+        contents = await stoppable(partial(contents_of, here, _WORTH))
+        there = await self._kept_there(contents.values(), archive)
+        while True:
+            known = {
+                path: replace(one, is_there=one.digest in there) for path, one in contents.items()
+            }
 
-        await stoppable(packing)
-        await self._ask("unpack", {"input_file": str(archive)}, path=str(folder))
+            def packing(stop: Event, known: dict[str, Content] = known) -> None:
+                with archive.open("wb") as target:
+                    pack(here, target, stop, contents=known)
+
+            await stoppable(packing)
+            files: dict[str, object] = {"input_file": str(archive)}
+            if not await self._ask("unpack", files, path=str(folder), most=_MOST_THERE):
+                return
+            # Some have gone meanwhile: all are sent.
+            there = frozenset()
+
+    async def _kept_there(self, contents: Iterable[Content], scratch: Path) -> frozenset[str]:
+        """The digests of those contents that the place has."""
+        digests = sorted({content.digest for content in contents})
+        there: set[str] = set()
+        for at in range(0, len(digests), _AT_ONCE):
+            await in_thread(scratch.write_text, json.dumps(digests[at : at + _AT_ONCE]))
+            there.update(await self._ask("has", {"input_file": str(scratch)}))
+        return frozenset(there)
 
     def _scratch(self) -> Any:
         return temporary_folder(self._commands.tmp, "place-", self._trash)

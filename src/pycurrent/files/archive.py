@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
+from pycurrent.files.content import digest_of_file
 from pycurrent.files.errors import FilesError, Stopped
 from pycurrent.files.names import check_path
 
@@ -38,6 +39,23 @@ class Owner:
     group: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A content that the reader of an archive may keep, or has."""
+
+    digest: str
+    size: int
+    is_there: bool = False
+
+    @property
+    def name(self) -> str:
+        """Stands where links have their targets."""
+        return f"kept:{self.digest}:{self.size}" if self.is_there else f"keep:{self.digest}"
+
+
+_NO_CONTENTS: Mapping[str, Content] = {}
+
+
 def pack(
     folder: Path,
     target: BinaryIO,
@@ -45,11 +63,14 @@ def pack(
     *,
     without: Collection[str] = (),
     owner: Owner = Owner(),
+    contents: Mapping[str, Content] = _NO_CONTENTS,
 ) -> None:
     """Write an archive of all that is in a folder, but for entries of the folders `without`, which
     have to be there already. Blocks. Raises `Stopped`.
 
-    A folder whose permissions forbid its owner to make files comes after all that is in it.
+    A folder whose permissions forbid its owner to make files comes after all that is in it. Files
+    whose `contents` are told by their paths have their digests with them, and come without content
+    if that is there: for an agent at another place.
     """
     import tarfile
 
@@ -62,9 +83,25 @@ def pack(
                 if _is_sealed(at):
                     sealed.append(at)
                 elif at.relative_to(folder).as_posix() not in without:
-                    _add(tar, at, folder, owner, stop)
+                    _add(tar, at, folder, owner, contents, stop)
         for at in reversed(sealed):
-            _add(tar, at, folder, owner, stop)
+            _add(tar, at, folder, owner, contents, stop)
+
+
+def contents_of(folder: Path, least: int, stop: Event) -> dict[str, Content]:
+    """The contents of the files in a folder that have `least` bytes or more, by their paths.
+    Blocks. Raises `Stopped`.
+    """
+    found = {}
+    for path, _, files in os.walk(folder):
+        for name in files:
+            at = Path(path, name)
+            status = at.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_size >= least:
+                with at.open("rb", buffering=0) as file:
+                    digest, size = digest_of_file(file.fileno(), stop.is_set)
+                found[at.relative_to(folder).as_posix()] = Content(digest, size)
+    return found
 
 
 def _is_sealed(path: Path) -> bool:
@@ -82,7 +119,14 @@ def member(name: str, data: bytes) -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT) + data + padding
 
 
-def _add(tar: tarfile.TarFile, path: Path, folder: Path, owner: Owner, stop: Event) -> None:
+def _add(
+    tar: tarfile.TarFile,
+    path: Path,
+    folder: Path,
+    owner: Owner,
+    contents: Mapping[str, Content],
+    stop: Event,
+) -> None:
     import tarfile
 
     if stop.is_set():
@@ -96,7 +140,11 @@ def _add(tar: tarfile.TarFile, path: Path, folder: Path, owner: Owner, stop: Eve
     elif stat.S_ISDIR(status.st_mode):
         info.type = tarfile.DIRTYPE
     else:
-        info.size = status.st_size
+        content = contents.get(info.name)
+        if content is not None:
+            info.linkname = content.name
+        if content is None or not content.is_there:
+            info.size = status.st_size
         with _Stoppable(path, stop) as file:
             tar.addfile(info, file)
         return

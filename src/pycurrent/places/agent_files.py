@@ -6,6 +6,7 @@ To be asked for the same again does no harm.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import time
@@ -16,14 +17,32 @@ if TYPE_CHECKING:
 
     from pycurrent.places import frames
     from pycurrent.places.agent import Link, Refused, status_of
+    from pycurrent.places.agent_contents import Contents
     from pycurrent.places.frames import Kind
 else:
     import frames
     from agent import Refused, status_of
+    from agent_contents import Contents
     from frames import Kind
 
 # ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH110, PTH114, PTH116, PTH118, PTH120, PTH123
 
+_KNOWN = (
+    "hello",
+    "folder",
+    "remove",
+    "forget",
+    "read",
+    "write",
+    "glob",
+    "pack",
+    "has",
+    "unpack",
+)
+_KEEP, _KEPT = "keep:", "kept:"
+"""How the names begin that members of an archive have where links have their targets. There follow
+a digest, and for one that is kept here its size: such a member comes without its content.
+"""
 _STALE = 7 * 24 * 3600.0
 """Seconds after which a job that nobody has asked for is forgotten."""
 
@@ -35,12 +54,12 @@ class Files:
         self._link = link
         self._runs = runs
         self._incoming = incoming
+        self._contents = Contents(os.path.join(os.path.dirname(runs), "files"))
 
     def do(self, request: dict[str, Any]) -> object:
         """The answer. Raises OSError, and `Refused`."""
-        known = ("hello", "folder", "remove", "forget", "read", "write", "glob", "pack", "unpack")
         what = request["what"]
-        if what not in known:
+        if what not in _KNOWN:
             raise Refused(f"an agent of this version does not know {what}")
         return getattr(self, f"_{what}")(**request["args"])
 
@@ -91,8 +110,18 @@ class Files:
                 if os.path.lexists(os.path.join(path, name)):
                     archive.add(os.path.join(path, name), name or ".")
 
-    def _unpack(self, path: str) -> None:
+    def _has(self) -> object:
+        """The digests, of those in the input, whose contents are kept here."""
+        digests = json.loads(b"".join(self._input()))
+        return [digest for digest in digests if self._contents.has(digest)]
+
+    def _unpack(self, path: str, most: int) -> object:
+        """Gives the digests of contents that were to be here, and are not: then not all is placed.
+        At most so many bytes of contents are kept here from then on.
+        """
         import tarfile
+
+        lacking = []
 
         os.makedirs(path, exist_ok=True)
         # The engine has made it: links may lead anywhere.
@@ -105,7 +134,21 @@ class Files:
                 target = os.path.join(path, member.name)
                 if os.path.islink(target) or (os.path.exists(target) and not member.isdir()):
                     os.unlink(target)
+                name = member.linkname if member.isreg() else ""
+                if name.startswith(_KEPT):
+                    digest, _, size = name[len(_KEPT) :].partition(":")
+                    os.makedirs(os.path.dirname(target), exist_ok=True)
+                    if self._contents.take(digest, int(size), target):
+                        os.chmod(target, member.mode)
+                        os.utime(target, (member.mtime, member.mtime))
+                    else:
+                        lacking.append(digest)
+                    continue
                 archive.extract(member, path, **trusting)
+                if name.startswith(_KEEP):
+                    self._contents.keep(name[len(_KEEP) :], target)
+        self._contents.trim(most)
+        return lacking
 
     def put(self, data: bytes) -> None:
         """Send a part of the output."""

@@ -53,7 +53,7 @@ __import__("agent").main(h)
 """Starts the agent there, in any Python, and takes its program first if that is not there yet."""
 
 _HERE = Path(__file__).parent
-_NAMES = ("agent.py", "agent_files.py", "frames.py")
+_NAMES = ("agent.py", "agent_contents.py", "agent_files.py", "frames.py")
 
 _RUN_TEXT = "import base64,sys,zlib;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
 """Without quotes or line ends: the shell there may be any."""
