@@ -52,6 +52,26 @@ async def test_a_wait_for_a_person_is_ended_where_it_is_told(tmp_path: Path) -> 
         assert site.harness.stats.ok == 1
 
 
+@current.builder("flaky", level=current.Level.HARMLESS, retry=current.Retry(real=1))
+async def flaky(job: current.Job, key: str) -> str:
+    raise current.Failure(f"{key} was not there")
+
+
+async def test_a_pause_before_a_retry_is_ended(tmp_path: Path) -> None:
+    """The work is tried at once, and begins with a first attempt."""
+    async with open_site(tmp_path, lambda: flaky("the host")) as site:
+        visitor = site.visitor()
+        page = await visitor.get("/stage?path=flaky%20the%20host")
+        assert "attempt 2 of 2: the host was not there" in text_of(page)
+        assert remedy(page)[2] == "Run now"
+        page = await press(visitor, page)
+        assert page.request.url.path == "/stage"
+        await site.harness.settle()
+        assert len(site.harness.engine.history(op="flaky")) == 2
+        (act,) = site.harness.engine.audit(what="rebuild")
+        assert act.reason == "it is time"
+
+
 async def test_a_failure_is_rebuilt_from_its_stage(tmp_path: Path) -> None:
     """The stages that it blocks name it, with a link."""
     async with open_site(tmp_path, pipeline) as site:

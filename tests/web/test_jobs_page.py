@@ -167,6 +167,26 @@ async def test_a_second_click_hits_no_other_job(
     await expect(page.locator("tr.gone")).to_have_count(0)
 
 
+async def test_a_button_that_has_moved_is_inert_for_a_second(page: Page, site: RunningSite) -> None:
+    """One that comes under a pointer at rest was not meant; later it is."""
+    await page.clock.install()
+    await page.goto(f"{site.url}/jobs")
+    cancel = row(page, "b").get_by_role("button", name="Cancel")
+    spot = await cancel.bounding_box()
+    assert spot is not None
+    x, y = spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2 + 200
+    await page.mouse.move(x, y)
+    await page.evaluate("document.querySelector('main').style.marginTop = '200px'")
+    for button in ("down", "up"):
+        await getattr(page.mouse, button)()
+    await page.clock.fast_forward(500)
+    await page.mouse.click(x, y)
+    assert site.engine.stats.failed == 0
+    await page.clock.fast_forward(1100)
+    await page.mouse.click(x, y)
+    await expect(page.locator("[data-part=notice]")).to_contain_text("write b")
+
+
 async def test_a_key_pressed_again_hits_no_other_job(page: Page, site: RunningSite) -> None:
     """Who was on a button of a job that has ended is on its link."""
     await page.goto(f"{site.url}/jobs")

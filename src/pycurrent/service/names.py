@@ -15,6 +15,7 @@ from pycurrent.explain.reasons import (
     WaitsForConfirmation,
     WaitsForResume,
     WaitsInQueue,
+    WaitsUntil,
 )
 from pycurrent.explain.sentences import sentences, told
 from pycurrent.explain.why import UnknownSubject, Why
@@ -160,6 +161,7 @@ __all__ = [
     "WaitsForConfirmation",
     "WaitsForResume",
     "WaitsInQueue",
+    "WaitsUntil",
     "Why",
     "Window",
     "Would",

@@ -17,6 +17,7 @@ from pycurrent.service import (
     WaitsForConfirmation,
     WaitsForResume,
     WaitsInQueue,
+    WaitsUntil,
     Why,
     sentences,
 )
@@ -78,6 +79,8 @@ def _remedy(why: Why, reason: Reason) -> Remedy | None:
             kind, _, name = what.partition(" ")
             fields = {"kind": kind, "name": name}
             return Remedy("/pauses/resume", f"Resume {what}", Role.ADMIN, fields)
+        case WaitsUntil() if why.stage and why.job:
+            return Remedy(f"{job_url(why.job)}/rebuild", "Run now", Role.BUILDER)
         case _ if why.state == State.FAILED.word and why.stage and why.job:
             return Remedy(f"{job_url(why.job)}/rebuild", "Rebuild", Role.BUILDER)
         case _:

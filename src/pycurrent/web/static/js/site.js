@@ -3,6 +3,7 @@
 import "./confirm.js";
 import "./header.js";
 import "./parts.js";
+import "./still.js";
 import { secondsSince } from "./clock.js";
 import { live } from "./live.js";
 
