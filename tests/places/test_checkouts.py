@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -79,6 +80,33 @@ async def test_a_part_of_a_commit_is_checked_out(
         return command.output(part, ["sh", "-c", "git ls-files; ls"], pool=pool)
 
     assert await ended(tmp_path, pipeline) == Ok("sub/b.txt\nsub\n")
+
+
+async def test_history_that_a_host_has_is_not_sent_again(
+    repo: Repo, server: Sshd, hosts: Callable[..., ssh.Hosts], home: Path, tmp_path: Path
+) -> None:
+    """The checkout of a later commit brings what has come since, and is as whole as any."""
+    random = Random(0)
+
+    def commit() -> None:
+        repo.commit("more", data_txt=random.randbytes(10_000).hex())
+
+    def kept() -> dict[Path, int]:
+        files = [path for path in (home / ".cache/pycurrent/files").rglob("*") if path.is_file()]
+        return {path: path.stat().st_size for path in files}
+
+    for _ in range(31):
+        commit()
+    words = ["sh", "-c", "git fsck --full --strict && git log --format=%s | grep -c more"]
+    pool = hosts(server, capacity=1)
+    for wanted in (31, 32):
+        before = kept()
+        state = tmp_path / f"{wanted}"
+        output = await ended(state, lambda: command.output(head(repo), words, pool=pool))
+        assert output == Ok(f"{wanted}\n")
+        commit()
+    assert sum(kept().values()) > 300_000
+    assert sum(size for path, size in kept().items() if path not in before) < 100_000
 
 
 async def test_a_clean_environment_has_an_empty_home(

@@ -30,11 +30,34 @@ from pycurrent.term import Failure
 _SHA256 = 64
 _ALONE = """\
 find "$1/.git" -path '*/objects/info/alternates' | while read -r shared; do
-    folder=${shared%/objects/info/alternates}
-    git --git-dir="$folder" repack -a -d -q && rm -f "$shared" || exit
+    GIT_DIR=${shared%/objects/info/alternates}
+    export GIT_DIR
+    packed() {
+        git -c pack.threads=1 pack-objects -q --revs --delta-base-offset --non-empty "$@" \\
+            "$GIT_DIR/objects/pack/pack" > "$GIT_DIR/packed"
+    }
+    below=
+    if count=$(git rev-list --first-parent --count HEAD 2> "$GIT_DIR/packed"); then
+        for step in 4096 256 16 1; do
+            base=$(git rev-list --first-parent --max-count=1 --skip=$((count % step)) HEAD)
+            if [ -n "$base" ] && [ "^$base" != "$below" ]; then
+                printf '%s\n' "$base" ${below:+"$below"} | packed || exit
+                below=^$base
+            fi
+        done
+        echo "$below" | packed --all || exit
+    else
+        git repack -a -d -q || exit
+    fi
+    rm -f "$shared" "$GIT_DIR/packed"
 done
 """
-"""Has a checkout, and those of its submodules, share objects with no other repository."""
+"""Has a checkout, and those of its submodules, share objects with no other repository.
+
+The history is in several packs, so that all but the last are those of earlier commits, to the byte:
+a place that was sent one of them before is not sent it again. One thread makes the same pack each
+time, with the deltas that are in the original. Content without commits is in one pack.
+"""
 
 
 @asynccontextmanager
@@ -67,7 +90,9 @@ async def with_checkout(job: Job, commit: Source) -> AsyncIterator[Path]:
 async def _sent(job: Job, folder: Path) -> AsyncIterator[Path]:
     """The same checkout at the place where the job's commands run."""
     # It shares objects with a repository that is not there.
-    await run_git(job, ["sh", "-c", _ALONE, "sh", str(folder)], ENGLISH, show="git repack -a -d")
+    await run_git(
+        job, ["sh", "-c", _ALONE, "sh", str(folder)], ENGLISH, show="git pack-objects --all"
+    )
     async with job.tempdir("checkout-") as tmp:
         await job.send(folder, tmp / folder.name)
         yield tmp / folder.name
