@@ -266,7 +266,8 @@ class ResultCache:
                 self.retirements.left(instance, demand.runtime, demand.own_labels)
 
     def changes_of(self, demand: Demand, cause: Cause) -> Ids:
-        if isinstance(demand, Retirement):
+        is_use = isinstance(demand, Use)  # Nearly always, and the quicker question.
+        if not is_use and isinstance(demand, Retirement):
             return demand.changes
         changes = self.engine.changes
         if changes.present:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_run import Explain, Explained
     from pycurrent.engine.pool import AnyPool
 
+_Limited: TypeAlias = tuple[Instance, Run, Limits]
+"""A run that starts without a task that waits for that, within these limits."""
 JobsEnded: TypeAlias = "Callable[[Sequence[tuple[DrivenJob, JobEnd]]], None]"
 
 AT_ONCE = 600
@@ -173,14 +175,22 @@ class Runs:
             self._engine.state.mark_run()
         self._context = copy_context()
         taken: Counter[AnyPool] = Counter()
+        waiting: list[_Limited] = []
         for instance, run in launching:
             limits = self._limits(instance, run)
-            if limits is None or self._may_begin_at_once(limits, taken, instance.key):
-                self._begin(instance, run)
-            else:
+            if limits is not None and not self._may_begin_at_once(limits, taken, instance.key):
                 # In the next turn of the loop, as tasks begin: among those that are launched
                 # together nobody comes first who was launched last.
-                self._engine.loop.call_soon(self._set_off, instance, run, limits)
+                if not waiting:
+                    self._engine.loop.call_soon(self._set_off_in_turn, waiting)
+                waiting.append((instance, run, limits))
+            else:
+                waiting = []
+                self._begin(instance, run)
+
+    def _set_off_in_turn(self, waiting: Iterable[_Limited]) -> None:
+        for instance, run, limits in waiting:
+            self._set_off(instance, run, limits)
 
     def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool], key: Key) -> bool:
         """True if a run has nothing to wait for, as far as is known; `taken` counts the resources

@@ -43,9 +43,15 @@ class WaitingLine(Generic[W]):
         blocks, ticket = self._blocks, self._ticket(waiting)
         if not blocks:
             blocks.append([])
-        number = bisect_right(blocks, ticket, lo=1, key=self._first) - 1
+        number = len(blocks) - 1
         block = blocks[number]
-        block.insert(bisect_right(block, ticket, key=self._ticket), waiting)
+        # All tickets of a line are of one kind.
+        if not block or self._ticket(block[-1]) <= ticket:  # type: ignore[operator]
+            block.append(waiting)  # as nearly all do
+        else:
+            number = bisect_right(blocks, ticket, lo=1, key=self._first) - 1
+            block = blocks[number]
+            block.insert(bisect_right(block, ticket, key=self._ticket), waiting)
         if len(block) > 2 * self._size:
             blocks.insert(number + 1, block[self._size :])
             del block[self._size :]

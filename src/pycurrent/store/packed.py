@@ -11,28 +11,50 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from operator import attrgetter
 
 import msgspec
 
-from pycurrent.store.records import CHANGING, COLUMNS, JobRecord
+from pycurrent.store.records import CHANGING, COLUMNS, ENDING, Columns, JobRecord
 
 Write = Callable[[sqlite3.Connection, Mapping[str, str]], None]
 """Puts rows in, within a transaction. From any thread."""
 
 _PART = 2000
+_job_id = attrgetter("job_id")
 _encode = msgspec.json.Encoder().encode
 
 
 def inserts(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write jobs for the first time, as they are now."""
     for part in parts(jobs):
-        yield _write("insert_job", [COLUMNS.row(job) for job in part], part)
+        yield _write("insert_job", part, COLUMNS.rows(part), COLUMNS.row)
 
 
 def updates(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write what has changed in jobs since they were inserted, as it is now."""
     for part in parts(jobs):
-        yield _write("update_job", [[job.job_id, *CHANGING.row(job)] for job in part], part)
+        yield _write("update_job", part, _with_ids(part, CHANGING), _changed)
+
+
+def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
+    """Write the ends of jobs that have left no result, as they are when they are asked for."""
+    for part in parts(jobs):
+        # In the order of their rows, as a rule, which is a fifth quicker.
+        part.sort(key=_job_id)
+        together = _with_logs(_with_ids(part, ENDING), [job.held for job in part])
+        yield partial(_write_all, "end_job", together)
+
+
+def _with_ids(jobs: Iterable[JobRecord], columns: Columns) -> list[list[object]]:
+    rows = columns.rows(jobs)
+    for job, row in zip(jobs, rows, strict=True):
+        row.insert(0, job.job_id)
+    return rows
+
+
+def _changed(job: JobRecord) -> list[object]:
+    return [job.job_id, *CHANGING.row(job)]
 
 
 def parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
@@ -42,7 +64,7 @@ def parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
         yield part
 
 
-def with_logs(rows: Sequence[Sequence[object]], logs: Iterable[bytes | None]) -> dict[str, object]:
+def _with_logs(rows: Sequence[Sequence[object]], logs: Iterable[bytes | None]) -> dict[str, object]:
     """The parameters of a statement: the rows, each behind the place of its log among all logs."""
     given: list[tuple[object, ...]] = []
     texts = [b"-"]  # Of no text at all SQLite gives no part, not even an empty one.
@@ -67,11 +89,20 @@ def has_nul(text: str) -> bool:
     return "\\u0000" in text
 
 
-def _write(name: str, rows: Sequence[list[object]], jobs: Sequence[JobRecord]) -> Write:
+def _write(
+    name: str,
+    jobs: Sequence[JobRecord],
+    rows: Sequence[list[object]],
+    one: Callable[[JobRecord], list[object]],
+) -> Write:
+    """`one` gives the row of a job with nothing in it that JSON can't hold."""
     logs = [job.held for job in jobs]
-    together = with_logs(rows, logs)
+    try:
+        together = _with_logs(rows, logs)
+    except UnicodeEncodeError:
+        together = _with_logs([one(job) for job in jobs], logs)
     if has_nul(str(together["rows"])):
-        one_by_one = [[log, *row] for row, log in zip(rows, logs, strict=True)]
+        one_by_one = [[log, *one(job)] for job, log in zip(jobs, logs, strict=True)]
         return partial(_write_each, name, one_by_one)
     return partial(_write_all, name, together)
 
