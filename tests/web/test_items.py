@@ -1,7 +1,7 @@
 """The page of an item: all stages below a path, or with a value of a label."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 import pycurrent as current
+from pycurrent.engine.abouts import About, Abouts
 from pycurrent.service import Below, Item, Labelled
 from pycurrent.term import Current, Stats
 
@@ -156,3 +157,22 @@ async def test_history_failures_and_stages_lead_to_their_items(visitor: Visitor)
         assert of_path in page, address
         assert of_label in page, address
     assert of_path in (await visitor.get("/failures")).text
+
+
+@pytest.mark.parametrize("address", ["https://forge.invalid/7", "javascript:alert(1)"])
+async def test_an_item_says_what_its_forge_knows(
+    site: Site, visitor: Visitor, address: str
+) -> None:
+    """Its title, author, commit and address, if that is one of the web."""
+
+    async def tell(labels: Mapping[str, str]) -> About | None:
+        if labels.get("repo") != "web":
+            return None
+        return About("Fix <b>", "ann", address, "a1 ann: Fix", address)
+
+    site.service.engine.service(Abouts).add(tell)
+    page = await visitor.get("/items?path=main")
+    assert "Fix <b> by ann" in text_of(page)
+    assert "a1 ann: Fix" in text_of(page)
+    assert (f'href="{address}"' in page.text) is address.startswith("https")
+    assert "Fix <b>" not in text_of(await visitor.get("/items?label=repo&value=api"))

@@ -7,6 +7,7 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Active, Current, Ok, UsageError
+from pycurrent.engine.abouts import Abouts
 from pycurrent.plugins.forge import Forge, Ref, Repository
 from pycurrent.plugins.forge.sweep import SWEEP
 from pycurrent.testing import Harness
@@ -204,7 +205,9 @@ async def test_one_input_is_read_for_all_that_use_it(world: World, start: Start)
 async def test_a_commit_is_fetched_with_the_forges_token(
     world: World, start: Start, repo: Repo, tmp_path: Path
 ) -> None:
-    """As by `git.fetch`, also that of a fork, whose work is untrusted otherwise."""
+    """As by `git.fetch`, also that of a fork, whose work is untrusted otherwise. What is known of
+    it then is told to pages.
+    """
     server = GitServer(tmp_path / "served")
     place = Repo.init(server.root / "octo/web.git", "--bare")
     server.token = world.forge.fetching
@@ -225,5 +228,14 @@ async def test_a_commit_is_fetched_with_the_forges_token(
             await h.until(lambda: h.output == Ok([[hash, hash]]), timeout=20)
             logs = [handle.log_text() for handle in h.jobs.values()]
             assert not any(world.forge.fetching in log for log in logs)
+            tell = h.engine.opened.service(Abouts).of
+            about = await tell({"repo": "octo/web", "ref": "pull/1", "commit": hash})
+            assert about is not None
+            assert (about.title, about.author) == ("Do it", "ann")
+            assert about.commit == repo.git("log", "-1", "--format=%h %an: %s", "--abbrev=10")
+            assert about.commit_url is not None
+            assert about.commit_url.endswith(f"/commit/{hash}")
+            assert await tell({"repo": "octo/web", "ref": "pull/2"}) is None
+            assert await tell({"repo": "octo/web"}) is None
     finally:
         server.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from pycurrent.engine import Clock, Monitor, OpenEngine, Timer
+from pycurrent.engine.abouts import About, Abouts
 from pycurrent.engine.changes import ChangeText
 from pycurrent.engine.monitor import Monitors
 from pycurrent.plugins.forge.api import ForgeApi
@@ -215,8 +216,8 @@ class ForgeLink:
         self._listed: dict[str, Repository] = {}
         """As they were listed last, by their paths in small letters."""
         self._refs: WeakValueDictionary[str, RefsInput] = WeakValueDictionary()
-        self._commits: dict[str, frozenset[str]] = {}
-        """The heads of their refs, as they were read last."""
+        self._read: dict[str, dict[str, Ref]] = {}
+        """Their refs by their keys, as they were read last."""
         self.repositories = RepositoriesInput(
             clock, self._sweeps, self._read_repositories, f"repositories of {site}", api
         )
@@ -281,8 +282,15 @@ class ForgeLink:
         return {
             (key, commit): self._known[key]
             for key in list(self._refs)
-            for commit in self._commits.get(key, ())
+            for commit in {ref.hash for ref in self._read.get(key, {}).values()}
         }
+
+    def known_ref(self, path: str, key: str) -> Ref | None:
+        """The ref of a repository with a path, as it was read last; None if there is none."""
+        for id, refs in self._read.items():
+            if id in self._refs and self._known[id].path == path:
+                return refs.get(key)
+        return None
 
     def token(self, repository: Repository) -> Token:
         """A token that fetches from a repository, asked for when it is needed."""
@@ -307,7 +315,7 @@ class ForgeLink:
     async def _read_refs(self, key: str) -> Refs:
         async with self._turns:
             refs = await self.api.refs(self._known[key])
-        self._commits[key] = frozenset(ref.hash for ref in refs)
+        self._read[key] = {ref.key: ref for ref in refs}
         return refs
 
 
@@ -318,6 +326,7 @@ class ForgeLinks:
         self._engine = engine
         self._links: dict[Connects, ForgeLink] = {}
         engine.on_close(self.aclose)
+        engine.service(Abouts).add(self._about)
 
     def of(self, forge: Connects) -> ForgeLink:
         """The link with a forge, made when it is asked for first."""
@@ -330,6 +339,11 @@ class ForgeLinks:
     def at(self, site: str) -> ForgeLink | None:
         """A link with the forge at an address, if there is one."""
         return next((link for forge, link in self._links.items() if forge.site == site), None)
+
+    async def _about(self, labels: Mapping[str, str]) -> About | None:
+        from pycurrent.plugins.forge.about import about  # needed when somebody looks
+
+        return await about(self._engine, self._links.values(), labels)
 
     async def aclose(self) -> None:
         """End the connections."""

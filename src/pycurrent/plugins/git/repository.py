@@ -108,6 +108,15 @@ class Repository:
             return NoCommit(self._why_unreadable(result))
         return result.stdout
 
+    def text(self, hash: str) -> CommitText | None:
+        """A commit, as people read it; None if the repository does not have it."""
+        format = "--format=%H%x00%an%x00%s"
+        shown = self._git("log", "--max-count=1", "--no-show-signature", format, hash, "--")
+        fields = shown.stdout.split("\0")
+        if shown.returncode or len(fields) != 3:
+            return None
+        return CommitText(*map(in_a_line, fields))
+
     def between(self, old: str, new: str, *, most: int) -> Between | None:
         """The way from one commit to another, with at most `most` commits. None if git can't tell,
         as the old one has gone.

@@ -50,6 +50,11 @@ def confirm_text(level: Level | None) -> str:
             return f"{level} and above"
 
 
+def is_web(address: str | None) -> bool:
+    """True for an address that a link may lead to: of the web, not of a script."""
+    return address is not None and address.startswith(("https://", "http://"))
+
+
 def tried(attempts: int) -> str:
     """How often work was tried that has failed, in words."""
     return "not tried again" if attempts == 1 else f"tried {attempts} times"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from pycurrent.engine.abouts import Abouts
 from pycurrent.engine.site_links import stage_url
 from pycurrent.service import (
     Below,
@@ -117,6 +118,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         if isinstance(item, Below) and service.stage(item.path) is not None:
             return pages.go(stage_url(item.path))
         raise HTTPException(404, f"no stage is or was {_phrase(item)}")
+    labels = _common_labels(found.stages, item)
     rows = _rows(found.stages[:_SHOWN])
     columns = list(dict.fromkeys(cell.name for row in rows for cell in row.cells))
     may = pages.may(request, Role.BUILDER)
@@ -129,7 +131,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         total=found.counts.total,
         shown=_worst(found),
         counts=_counts(found),
-        labels=_common_labels(found.stages, item),
+        labels=labels,
         rows=rows,
         most=_SHOWN,
         columns=columns if len(columns) <= _COLUMNS else [],
@@ -141,6 +143,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         changes=changes,
         text=StageRef.names_in(item.path)[-1] if isinstance(item, Below) else item.value,
         runs=[(entry, state_badges.of_entry(entry)) for entry in past.entries],
+        about=await service.engine.service(Abouts).of(_all_labels(labels, item)),
         pause=service.pauses.of_path(item.path) if isinstance(item, Below) else None,
         pause_lengths=lengths(PAUSE_FOREVER),
         may_pause=isinstance(item, Below) and pages.may(request, Role.ADMIN),
@@ -186,6 +189,10 @@ def _common_labels(stages: Sequence[FoundStage], item: Item) -> dict[str, str]:
     if isinstance(item, Labelled):
         common.discard((item.name, item.value))
     return dict(sorted(common))
+
+
+def _all_labels(common: Mapping[str, str], item: Item) -> dict[str, str]:
+    return {**common, item.name: item.value} if isinstance(item, Labelled) else {**common}
 
 
 def _rows(stages: Iterable[FoundStage]) -> list[Row]:

@@ -123,6 +123,7 @@ def _environment(files: Files) -> Environment:
     environment.filters["seconds"] = seconds
     environment.filters["told"] = told
     environment.filters["waits"] = formatting.waits
+    environment.filters["is_web"] = formatting.is_web
     environment.filters["tried"] = formatting.tried
     environment.globals["plural"] = plural
     environment.globals["stage_url"] = stage_url
