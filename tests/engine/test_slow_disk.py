@@ -230,6 +230,33 @@ async def test_the_next_jobs_are_made_while_those_before_are_written(tmp_path: P
         assert (begun, unrecorded) == (count, 0)
 
 
+async def test_the_loop_goes_on_at_once_while_much_is_written(tmp_path: Path) -> None:
+    """It does not wait for a moment first, as it does where most commits are over by then."""
+    wanted, begun = Var("wanted", False), 0
+
+    async def work(job: Job) -> None:
+        nonlocal begun
+        await job.start(level=Level.HARMLESS)
+        begun += 1
+
+    def pipeline() -> Current[Any]:
+        jobs = [do(work, str(number)) for number in range(2 * MUCH)]
+        return wanted.get().bind(lambda yes: all(jobs if yes else jobs[:1]))
+
+    async with running(pipeline, tmp_path) as (engine, disk):
+        await engine.settled()
+        engine.commits.moment = LONG
+        with disk.slow():
+            wanted.set(True)
+            await disk.until_committing()
+            await turns()
+            assert engine.is_in_step
+            assert begun == 1
+        engine.commits.moment = 0.0
+        await engine.settled()
+        assert begun == 2 * MUCH
+
+
 async def test_a_change_that_comes_meanwhile_is_in_the_next_step(tmp_path: Path) -> None:
     """It is neither lost, nor seen by half of the step that waits."""
     work, name = Work(), Var("name", "a")

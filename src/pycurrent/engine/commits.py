@@ -11,11 +11,11 @@ wrong, such as a full disk.
 A lock that is held for moments is normal, and not reported.
 
 A commit writes to the disk in a thread. Most are over in less than a millisecond, for which the
-loop waits. If the disk is slow, or has to be waited for (the first commit after a checkpoint is), a
-step pauses until the commit is done, and the loop goes on. Where many jobs are to be started, the
-next ones are made in the meantime. Thousands of short jobs could begin and
-end meanwhile, and the next commit would take the longer for it; so they wait, too, once there is
-much to write.
+loop waits. If there is much to write, or the disk is slow or has to be waited for (the first commit
+after a checkpoint is), a step pauses until the commit is done, and the loop goes on. Where many
+jobs are to be started, the next ones are made in the meantime. Thousands of short jobs could begin
+and end meanwhile, and the next commit would take the longer for it; so they wait, too, once there
+is much to write.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Commits:
             self._store.commit(many_ends=False)
 
     def _done(self, writing: Future[None]) -> Generator[Pause, None, None]:
-        if not wait((writing,), self.moment).done:
+        if self._store.writes_much or not wait((writing,), self.moment).done:
             yield self._end_of(writing)
 
     async def written(self) -> bool:

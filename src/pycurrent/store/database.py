@@ -471,6 +471,11 @@ class Database(DatabaseReader):
         return self._transactions.in_the_way
 
     @property
+    def writes_much(self) -> bool:
+        """True while a commit is at work that takes more than a moment, wherever the disk is."""
+        return self._transactions.writes_much
+
+    @property
     def has_many_ends(self) -> bool:
         """True if the next `begin_commit` has many ends of jobs that had not begun to write."""
         return self._transactions.unsaved.have_many_ends and not self.gathers_ends

@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -131,7 +131,8 @@ class Transactions:
             self._roll_back()
             raise from_sqlite(self._path, error) from error
         self._writing, self.unsaved = writing, later
-        self._committing = self._thread.commit([*rest, writing.write_ends], self._queries)
+        put_in = [*rest, writing.write_ends]
+        self._committing = self._thread.commit(put_in, self._queries, at_once=writing.are_much)
         return self._committing
 
     def _parted(self) -> tuple[Unsaved, Unsaved]:
@@ -173,6 +174,11 @@ class Transactions:
     def is_at_work(self) -> bool:
         """True while a commit has the connection."""
         return self._committing is not None and not self._committing.done()
+
+    @property
+    def writes_much(self) -> bool:
+        """True while a commit is at work that takes more than a moment, wherever the disk is."""
+        return self.is_at_work and self._writing.are_much
 
     @property
     def writes_many_ends_only(self) -> bool:
@@ -222,18 +228,26 @@ class CommitThread(Thread):
         connection.execute("PRAGMA cache_spill = OFF")
         self._due: SimpleQueue[tuple[Callable[[], None], Future[None]] | None] = SimpleQueue()
 
-    def commit(self, rest: Sequence[Write], queries: Mapping[str, str]) -> Future[None]:
+    def commit(
+        self, rest: Sequence[Write], queries: Mapping[str, str], *, at_once: bool
+    ) -> Future[None]:
         """Put in the rest of the transaction that is open, and commit it. The result has SQLite's
-        error, if that fails.
+        error, if that fails. Returns when that has begun, if it is to begin `at_once`: by itself
+        the thread would get Python's lock only after some milliseconds, if the caller goes on.
         """
         committing: Future[None] = Future()
+        begun = Lock()
+        begun.acquire()
 
         def put_in() -> None:
+            begun.release()
             for write in rest:
                 write(self._connection, queries)
 
         if self._is_running():
             self._due.put((put_in, committing))
+            if at_once:
+                begun.acquire()
         else:
             self._commit(put_in, committing)
         return committing

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pycurrent.store.to_retire import SetKey
     from pycurrent.store.uses import UseRecord
 
+MUCH = 50
+"""Rows of jobs and uses that take some milliseconds to write."""
 FEW = 1000
 """How many ends of jobs that had not begun are written with anything else: in some 5 ms."""
 
@@ -75,6 +77,11 @@ class Unsaved(Struct):
         asked = self.settings or self.overrides or self.firings or self.audit or self.deliveries
         results = self.rebuilds or self.to_retire or self.looks or self.saved
         return bool(jobs or results or asked or explained or failed)
+
+    @property
+    def are_much(self) -> bool:
+        """True if they take the thread of the commit so long that others should go on meanwhile."""
+        return len(self.inserted) + len(self.updated) + len(self.uses) > MUCH
 
     @property
     def have_many_ends(self) -> bool:
