@@ -59,7 +59,7 @@ class Engines:
 
     def _pump(self, number: int) -> SpoolPump:
         place = self.cursor.places.get(number, 0)
-        entry = Entry(self.folder / f"{number}-x", number, "x", place)
+        entry = Entry(f"{self.folder}/{number}-x", number, "x", place)
         return SpoolPump(entry, self.log, self.cursor, asyncio.Semaphore())
 
     def prints(self, number: int, text: str) -> None:
@@ -178,6 +178,41 @@ def test_the_rest_of_a_longer_cursor_counts_for_nothing(tmp_path: Path) -> None:
     assert (again.first, again.places) == (1, {1: 9})
 
 
+def test_the_journal_of_an_engine_of_the_version_before_is_read(tmp_path: Path) -> None:
+    """It has its key in a file of its own. What is written from then on is of this version."""
+    journal = Journal.begin(tmp_path)
+    entry = journal.new(digest(journal, "make"))
+    journal.cursor.reached(7, 3)
+    journal.close()
+    Path(f"{entry.folder}.new").rename(entry.folder)
+    written = (tmp_path / "cursor").read_bytes()
+    (tmp_path / "key").write_bytes(written[26:58])
+    (tmp_path / "cursor").write_bytes(b"\0\1" + written[2:26] + written[58:])
+    for _ in range(2):
+        again = Journal.read(tmp_path)
+        assert (again.cursor.size, again.cursor.lines, again.cursor.places) == (7, 3, {0: 0})
+        assert again.claim(digest(again, "make")) is not None
+        again.cursor.reached(7, 3)
+        again.close()
+        (tmp_path / "key").unlink(missing_ok=True)
+
+
+def test_the_number_of_a_command_that_could_not_be_started_is_not_given_again(
+    tmp_path: Path,
+) -> None:
+    """All of its output counts as copied, so that of another one would be lost."""
+    journal = Journal.begin(tmp_path)
+    first, second = (journal.new(digest(journal, word)) for word in ("make", "test"))
+    Path(f"{first.folder}.new").rename(first.folder)
+    journal.withdraw(second)
+    journal.cursor.reached(0, 0)
+    journal.close()
+    again = Journal.read(tmp_path)
+    entry = again.new(digest(again, "other"))
+    assert not again.cursor.is_done(entry.number)
+    again.close()
+
+
 def test_a_short_spool_is_copied_at_once(tmp_path: Path) -> None:
     """What a command that has ended printed is in the log when this returns, and its spool gone;
     a long one is left to a thread.
@@ -223,7 +258,9 @@ def test_a_run_folder_goes_with_whatever_is_in_it(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"\0\2" + bytes(24), b"\0\1" + bytes(30)])
+@pytest.mark.parametrize(
+    "content", [b"", b"short", b"\0\3" + bytes(56), b"\0\2" + bytes(24), b"\0\1" + bytes(30)]
+)
 def test_a_journal_that_is_damaged_or_of_another_version_is_refused(
     tmp_path: Path, content: bytes
 ) -> None:

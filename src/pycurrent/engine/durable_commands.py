@@ -281,7 +281,7 @@ class DurableCommands(Commands):
         return await self._ended(command, process)
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
-        durable = Durability(entry.folder, self._lease, self._waking(entry))
+        durable = Durability(entry.at, self._lease, self._waking(entry))
         with ExitStack() as closing:
             reader, writer = os.pipe()
             closing.callback(os.close, reader)
@@ -289,7 +289,7 @@ class DurableCommands(Commands):
             stdout = writer
             if has_output:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-                stdout = os.open(f"{entry.folder}.new/out", flags, 0o600)
+                stdout = os.open(f"{entry.at}.new/out", flags, 0o600)
                 closing.callback(os.close, stdout)
             return await self._begin(command, stdout, writer, reader, durable)
 

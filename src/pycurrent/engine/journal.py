@@ -1,8 +1,7 @@
 """The journal of a durable job: what it has done, so that another engine can go on with it.
 
     run/<job id>/lock            held by what runs the job's commands
-                 key             of the digests
-                 cursor          how much of all this the log has
+                 cursor          how much of all this the log has, and the key of the digests
                  <n>-<digest>/   a command: see `supervisor.Durable`; with `out`, its output, if
                                  that was asked for
                  tmp-<digest>/   a temporary folder
@@ -38,13 +37,16 @@ _KEY = "key"
 _ONCE = "once-"
 _HELD = "held"
 _NEW = ".new"
-_HEAD = struct.Struct("!HQQQ")
-"""The version of the file, the bytes and lines of the log, and the number of the first command of
-which not all is in the log. The places in the spools of all from that one on follow.
+_HEAD = struct.Struct("!HQQQ32s")
+"""The version of the file, the bytes and lines of the log, the number of the first command of
+which not all is in the log, and the key. The places in the spools of all from that one on follow.
 """
+_OLD_HEAD = struct.Struct("!HQQQ")
+"""In version 1, which has the key in a file of its own."""
 _PLACE = struct.Struct("!QQ")
 """The number of a command, and how many bytes of its spool are in the log."""
-_VERSION = 1
+_VERSION = 2
+_OLD_VERSION = 1
 _STATUS = 64
 """No status is as long as that."""
 _DONE = (1 << 64) - 1
@@ -80,17 +82,23 @@ class Ended(Struct, frozen=True):
 class Entry:
     """One command in the journal."""
 
-    def __init__(self, folder: Path, number: int, digest: str, copied: int = 0) -> None:
-        self.folder = folder
+    def __init__(self, at: str, number: int, digest: str, copied: int = 0) -> None:
+        self.at = at
+        """Its run folder. Path objects would take longer than all that is done with it."""
         self.number = number
         self.digest = digest
         self.copied = copied
         """How many bytes of its spool are in the log."""
 
     @property
+    def folder(self) -> Path:
+        """Its run folder."""
+        return Path(self.at)
+
+    @property
     def spool(self) -> str:
         """The file with what it has printed."""
-        return f"{self.folder}/spool"  # a path object would take longer than opening it
+        return f"{self.at}/spool"
 
     @property
     def out(self) -> Path:
@@ -101,7 +109,7 @@ class Entry:
     def ended(self) -> Ended | None:
         """How it has ended; None: it has not, or that is not known."""
         try:
-            file = os.open(f"{self.folder}/status", os.O_RDONLY | os.O_CLOEXEC)
+            file = os.open(f"{self.at}/status", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
         try:
@@ -121,8 +129,10 @@ class Cursor:
     lost, and none is there twice. Used by one thread at a time, the one that writes to the log.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str, key: bytes = b"") -> None:
+        """`key`: of a journal that begins."""
         self._path = path
+        self.key = key
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._last = b""
         self.size = 0
@@ -139,12 +149,15 @@ class Cursor:
         """Raises `UnknownJournal`."""
         data = os.pread(self._file, 1 << 20, 0)
         try:
-            version, self.size, self.lines, self.first = _HEAD.unpack_from(data)
+            version, self.size, self.lines, self.first = _OLD_HEAD.unpack_from(data)
+            head = _OLD_HEAD if version == _OLD_VERSION else _HEAD
+            if head is _HEAD:
+                self.key = _HEAD.unpack_from(data)[-1]
             # The first of a number counts: what was longer before may follow.
-            self.places = dict(reversed(list(_PLACE.iter_unpack(data[_HEAD.size :]))))
+            self.places = dict(reversed(list(_PLACE.iter_unpack(data[head.size :]))))
         except struct.error:
             raise UnknownJournal(f"{self._path} is damaged") from None
-        if version != _VERSION:
+        if version not in {_VERSION, _OLD_VERSION}:
             raise UnknownJournal(f"{self._path} is of version {version}")
         self._last = data
 
@@ -174,11 +187,11 @@ class Cursor:
         if self.holding or self._file < 0:
             return False
         self.size, self.lines = size, lines
-        head = _HEAD.pack(_VERSION, size, lines, self.first)
+        head = _HEAD.pack(_VERSION, size, lines, self.first, self.key)
         data = head + b"".join([_PLACE.pack(*place) for place in self.places.items()])
         # In one piece within a page, which no kill can tear, unless hundreds run at once. The
         # rest of a longer one stays, and counts for nothing: older places of the same commands,
-        # and of some of which all is in the log.
+        # and of some of which all is in the log. So it is with what version 1 has written.
         if data != self._last:
             try:
                 os.pwrite(self._file, data, 0)
@@ -200,23 +213,21 @@ class Journal:
     def __init__(self, folder: Path, key: bytes, cursor: Cursor, found: list[Entry]) -> None:
         """Made by `begin` and `read`."""
         self.folder = folder
+        self._at = str(folder)
         self.cursor = cursor
         self.unclaimed = found
         """The commands of an earlier engine that were not asked for again yet."""
         self._key = key
-        self._next = max([entry.number + 1 for entry in found], default=cursor.first)
+        # No number of a command that was withdrawn is given again: its output counts as copied.
+        numbers = [*(entry.number for entry in found), *cursor.places]
+        self._next = max([cursor.first, *(number + 1 for number in numbers)])
         self._asked: Counter[str] = Counter()
 
     @classmethod
     def begin(cls, folder: Path) -> Self:
         """The journal of a job that has none yet, in its folder, which is there. Raises OSError."""
         key = os.urandom(32)
-        file = os.open(folder / _KEY, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(file, key)
-        finally:
-            os.close(file)
-        return cls(folder, key, Cursor(folder / _CURSOR), [])
+        return cls(folder, key, Cursor(f"{folder}/{_CURSOR}", key), [])
 
     @staticmethod
     def is_at(folder: Path) -> bool:
@@ -229,14 +240,16 @@ class Journal:
         see `supervisor.Durable`. Raises `UnknownJournal`, and OSError.
         """
         _give_up_new(folder)
-        key = (folder / _KEY).read_bytes()
         cursor = Cursor(folder / _CURSOR)
         try:
             cursor.read()
+            cursor.key = cursor.key or (folder / _KEY).read_bytes()
         except BaseException:
             cursor.close()
             raise
-        return cls(folder, key, cursor, sorted(_entries(folder, cursor), key=lambda e: e.number))
+        return cls(
+            folder, cursor.key, cursor, sorted(_entries(folder, cursor), key=lambda e: e.number)
+        )
 
     def digest(self, parts: Iterable[bytes]) -> str:
         """A digest of these parts, and of how often it was asked for."""
@@ -256,15 +269,15 @@ class Journal:
     def new(self, digest: str) -> Entry:
         """The entry of a command that is about to begin. Raises OSError."""
         number, self._next = self._next, self._next + 1
-        entry = Entry(self.folder / f"{number}-{digest}", number, digest)
-        os.mkdir(f"{entry.folder}{_NEW}", 0o700)  # noqa: PTH102 - once for each command
+        entry = Entry(f"{self._at}/{number}-{digest}", number, digest)
+        os.mkdir(f"{entry.at}{_NEW}", 0o700)  # noqa: PTH102 - once for each command
         self.cursor.places[number] = 0
         return entry
 
     def withdraw(self, entry: Entry) -> None:
         """Its command could not be started."""
         self.cursor.done(entry.number)
-        remove_tree(Path(f"{entry.folder}{_NEW}"))
+        remove_tree(Path(f"{entry.at}{_NEW}"))
 
     @property
     def token(self) -> str:
@@ -341,7 +354,7 @@ def _entries(folder: Path, cursor: Cursor) -> Iterator[Entry]:
     for path in folder.iterdir():
         number, _, digest = path.name.partition("-")
         if number.isdecimal() and path.is_dir():
-            yield Entry(path, int(number), digest, cursor.places.get(int(number), 0))
+            yield Entry(str(path), int(number), digest, cursor.places.get(int(number), 0))
 
 
 def parts_of(

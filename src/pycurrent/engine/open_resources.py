@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from pycurrent.engine.process import Processes
     from pycurrent.engine.value_codec import CodecOf
 
+_GATHERED_FOR = 0.2
+"""Seconds for which folders that are to be removed are gathered."""
+
 
 class EngineParts(Struct, frozen=True):
     """The parts that are passed to an engine: it makes none of them itself."""
@@ -98,6 +101,7 @@ class OpenResources(ABC):
         closing.callback(self.job_logs.writer.close)
         self._to_remove: list[Path] = []
         self._removal: asyncio.Task[None] | None = None
+        self._removals_end = asyncio.Event()
         closing.push_async_callback(self._end_of_removals)
         self.host = self._open_host(parts.descriptors)
         self.log_rules = LogRules(store)
@@ -196,12 +200,16 @@ class OpenResources(ABC):
             self._removal = self.loop.create_task(self._remove_folders())
 
     async def _remove_folders(self) -> None:
-        """All that there are by now at once: a thread for each would take longer than that."""
+        """All that there are after a while at once: a thread for each would take longer."""
         while self._to_remove:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GATHERED_FOR):
+                    await self._removals_end.wait()
             folders, self._to_remove = self._to_remove, []
             await in_thread(_remove_all, folders)
 
     async def _end_of_removals(self) -> None:
+        self._removals_end.set()
         if self._removal is not None:
             await asyncio.gather(self._removal, return_exceptions=True)
 

@@ -64,7 +64,7 @@ class SupervisorLost(PycurrentError):
 class Durability(Struct, frozen=True):
     """How a command outlives the engine: see `supervisor.Durable`."""
 
-    folder: Path
+    folder: str
     """Its run folder, which is there under this name with `.new`."""
     lease: float
     """Seconds for which it goes on without an engine."""
