@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from pycurrent.cache.cache import ResultCache
 from pycurrent.cache.instance import START
 from pycurrent.cache.runs import AT_ONCE
 from pycurrent.engine import Job, Level, OpenEngine, Pool
+from pycurrent.engine.commits import AT_ONCE as BEGIN_AT_ONCE
 from pycurrent.engine.commits import MUCH
 from pycurrent.facade import Engine
 from pycurrent.store import DatabaseReader, JobEnd
-from pycurrent.term import Current, Ok, Var, all, pair
+from pycurrent.term import Current, Ok, Var, all, constant, pair
 
 from .doing import do
 
@@ -160,6 +162,22 @@ async def test_no_job_begins_while_much_waits_to_be_written(tmp_path: Path) -> N
             assert MUCH / 2 <= ended <= 2 * MUCH
         await engine.settled()
         assert ended == count
+
+
+async def test_jobs_that_wait_for_a_commit_begin_by_and_by(tmp_path: Path) -> None:
+    """The first ones first, and not thousands in one turn of the loop; one that was cancelled
+    meanwhile keeps nobody from going on.
+    """
+    count, begun = 2 * BEGIN_AT_ONCE + 1, list[int]()
+    async with running(lambda: constant(None), tmp_path) as (engine, _):
+        await engine.settled()
+        for number in range(count):
+            engine.commits.once_caught_up(partial(begun.append, number))
+        assert begun == []
+        assert engine.commits.commit()
+        assert begun == [*range(BEGIN_AT_ONCE)]
+        await turns()
+        assert begun == [*range(count)]
 
 
 async def test_a_job_begins_when_its_record_is_written(tmp_path: Path) -> None:

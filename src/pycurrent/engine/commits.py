@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -43,8 +44,12 @@ MOMENT = 0.005
 Pause = asyncio.Future[None] | None
 """The end for which a step waits that pauses; None if it only gives the loop a turn."""
 
-MUCH = 400
-"""Changes of jobs that a commit writes in some 15 ms. While more wait for it, no job begins."""
+MUCH = 1000
+"""Changes of jobs that have begun, which a commit writes in some 15 ms. While more wait for it, no
+job begins.
+"""
+AT_ONCE = 100
+"""Jobs that begin in one turn of the loop, of those that have waited for a commit: some 10 ms."""
 
 _FIRST_RETRY = timedelta(milliseconds=10)
 _TOLD_AFTER = timedelta(seconds=1)
@@ -77,7 +82,8 @@ class Commits:
         self._retry: Timer | None = None
         self._retrying: Generator[Pause, None, bool] | None = None
         self._held: list[Callable[[], None]] = []
-        self._behind: list[Callable[[], None]] = []
+        self._behind: deque[Callable[[], None]] = deque()
+        self._is_letting_begin = False
         self.lost = False
         """True if something could not be recorded at the very end."""
         self.awaited = 0
@@ -178,12 +184,22 @@ class Commits:
     def _succeed(self) -> None:
         if self._failing_since is not None:
             self._resume()
-        if self._behind:
-            behind, self._behind = self._behind, []
-            for again in behind:
-                again()
+        if self._behind and not self._is_letting_begin:
+            self._let_begin()
         if self._rest is None and self._store.written != self._tidied:
             self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
+
+    def _let_begin(self) -> None:
+        """Let those begin that have waited for a commit, the first ones first: so many now, and in
+        the next turns of the loop until there is much to write again.
+        """
+        room = MUCH - self._store.changed_jobs
+        for _ in range(min(AT_ONCE, room, len(self._behind))):
+            self._behind.popleft()()
+        self._is_letting_begin = room > 0 and bool(self._behind)
+        if self._is_letting_begin:
+            # Behind them: some may have been cancelled.
+            self._loop.call_soon(self._let_begin)
 
     def check(self) -> None:
         """Find out whether the database is where it was."""
@@ -206,8 +222,8 @@ class Commits:
         return self._store.changed_jobs < MUCH
 
     def once_caught_up(self, again: Callable[[], None]) -> None:
-        """Have `again` called, once, after the next commit. A step brings it: each change of a job
-        asks for one.
+        """Have `again` called, once, after a commit, when there is little to write. A step brings
+        it: each change of a job asks for one.
         """
         self._behind.append(again)
 

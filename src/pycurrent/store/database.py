@@ -482,9 +482,10 @@ class Database(DatabaseReader):
 
     @property
     def changed_jobs(self) -> int:
-        """How many jobs the next commit has to write, but for ends of those that had not begun."""
-        unsaved = self._transactions.unsaved
-        return len(unsaved.inserted) + len(unsaved.updated)
+        """How many jobs the next commit has to write again, but for ends of those that had not
+        begun.
+        """
+        return len(self._transactions.unsaved.updated)
 
     @property
     def written(self) -> int:
