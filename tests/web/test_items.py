@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 import pycurrent as current
+from pycurrent import Job
 from pycurrent.engine.abouts import About, Abouts
 from pycurrent.service import Below, Item, Labelled
 from pycurrent.term import Current, Stats
@@ -82,6 +83,34 @@ async def test_the_page_says_what_is_not_ok_and_why(visitor: Visitor) -> None:
     assert "repo=web" in text
     assert "ship" not in text
     assert 'href="/stage?path=bad%252Fone%2Fbuild"' in page.text
+
+
+async def test_a_failed_stage_names_the_tests_that_failed(tmp_path: Path) -> None:
+    """The first ones with what they say, and where the others are."""
+    (tmp_path / "reports").mkdir()
+    failed = "".join(
+        f'<testcase name="t{number}" classname="shop"><failure message="no &lt;b&gt; {number}"/>'
+        "</testcase>"
+        for number in range(5)
+    )
+    (tmp_path / "reports" / "a.xml").write_text(f"<testsuite>{failed}</testsuite>")
+
+    @current.builder("check", level=current.Level.HARMLESS)
+    async def check(job: Job, branch: str) -> None:
+        await job.report(tmp_path / "reports", junit="*.xml")
+
+    def tested() -> Current[Any]:
+        with current.labels(branch="main"):
+            return check("main")
+
+    async with open_site(tmp_path / "site", tested) as opened:
+        page = await opened.visitor().get("/items?label=branch&value=main")
+    text = text_of(page)
+    assert "shop: t0: no <b> 0" in text
+    assert "shop: t2: no <b> 2" in text
+    assert "t3" not in text
+    assert "and 2 other tests" in text
+    assert re.search(r'href="/job/[^"]*/tests\?show=failed"', page.text)
 
 
 @pytest.mark.parametrize("name", ["b *", "main"])

@@ -25,7 +25,7 @@ from pycurrent.service import (
     telling_line,
     telling_lines,
 )
-from pycurrent.store import SECONDS, ChangeFilters, HistoryFilter
+from pycurrent.store import SECONDS, ChangeFilters, HistoryFilter, TestCase
 from pycurrent.term import BY_CONCERN, StageRef, State
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
@@ -36,6 +36,7 @@ from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.pauses import PAUSE_FOREVER
 from pycurrent.web.pages.stage import attempts_in, failure_of, reasons_of
 from pycurrent.web.pages.state_badges import Badge
+from pycurrent.web.pages.tests import tests_of
 from pycurrent.web.reasons import asks_for_reason
 from pycurrent.web.users import Role
 
@@ -45,6 +46,8 @@ _SHOWN = 200
 """How many stages stand in rows, at most."""
 _EXPLAINED = 25
 """How many stages are explained: each takes some milliseconds."""
+_TESTS = 3
+"""How many failed tests are named with their stage."""
 _REASONS = 2
 """How many reasons say why a stage is as it is."""
 _COLUMNS = 8
@@ -88,6 +91,10 @@ class Concern:
     """The lines of the log that tell why, if it has failed."""
     line: int | None
     """The number of the first of them in the log."""
+    tests: Sequence[TestCase]
+    """The first tests that have failed, if its job has reported any."""
+    more_tests: int
+    """How many more have failed."""
     health: StageHealth | None
     health_badge: Badge | None
     """Not for one that is well."""
@@ -232,6 +239,9 @@ async def _concern(service: Service, stage: FoundStage) -> Concern:
     except UnknownSubject:
         why = None  # It has gone meanwhile.
     failure = await failure_of(service, stage)
+    job_id = stage.job_id if stage.state is State.FAILED else None
+    reported = None if job_id is None else await tests_of(service, job_id)
+    tests = [] if reported is None else reported.cases[:_TESTS]
     health = None if why is None else why.health
     is_told = health is not None and health.state not in {HealthState.WELL, HealthState.UNKNOWN}
     return Concern(
@@ -241,6 +251,8 @@ async def _concern(service: Service, stage: FoundStage) -> Concern:
         1 if why is None else attempts_in(why),
         telling_lines(failure),
         telling_line(failure),
+        tests,
+        0 if reported is None else reported.counts.bad - len(tests),
         health,
         state_badges.OF_HEALTH[health.state] if health is not None and is_told else None,
     )
