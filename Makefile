@@ -23,7 +23,7 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test properties test-pythons lint demo pictures screenshots bench campaign house release lock clean
+.PHONY: help setup test properties test-pythons test-places lint demo pictures screenshots bench campaign house release lock clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ test: setup  ## run all tests
 
 properties: setup  ## try the property tests with ten times as many examples (EFFORT=10)
 	EFFORT=$(or $(EFFORT),10) $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --timeout 7200
+
+test-places: setup  ## try all cases at all places: ssh, Slurm
+	PYCURRENT_PLACES=all $(BIN)/pytest -n 2 --dist worksteal tests/places
 
 test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine
 	VENV=$(VENV) .ci/test-pythons

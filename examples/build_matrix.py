@@ -11,6 +11,8 @@ With `--on ssh:build1,build2` the checks run on these hosts instead, where the f
 
     python examples/build_matrix.py --on ssh:build1 --pythons python3 --checks "-m compileall -q ."
 
+With `--on slurm:PARTITION` each check has an allocation of a Slurm cluster.
+
 The checked folder is not watched. `local_ci.py` shows how to follow a repository.
 """
 
@@ -24,8 +26,9 @@ from typing import ClassVar
 
 import pycurrent as current
 from pycurrent import Builder, Current, Job, Level, Pool, Primitive, Schedule, component
-from pycurrent.plugins import ssh
+from pycurrent.plugins import slurm, ssh
 
+AnyPool = Pool | ssh.Hosts | slurm.Partition
 DAILY = Schedule(valid_for=timedelta(days=1))
 THIS = shlex.quote(sys.executable)
 CHECKS = ("-m compileall -q .", "-W error -c 'import pycurrent.testing'", "-m pydoc pycurrent")
@@ -45,7 +48,7 @@ class Ask(Builder[str, Base]):
 
     id: ClassVar[str] = "python-base"
 
-    pool: Pool | ssh.Hosts
+    pool: AnyPool
 
     async def build(self, job: Job, key: str) -> Base:
         await job.start(level=Level.MOSTLY_HARMLESS, pool=self.pool)
@@ -61,7 +64,7 @@ class Check(Builder[tuple[Base, str], None]):
     auto_cancel: ClassVar[bool] = True
 
     folder: Path
-    pool: Pool | ssh.Hosts
+    pool: AnyPool
 
     async def build(self, job: Job, key: tuple[Base, str]) -> None:
         base, words = key
@@ -82,15 +85,17 @@ class Check(Builder[tuple[Base, str], None]):
         return f"{base.python} {words}"
 
 
-def pool_of(on: str, workers: int) -> Pool | ssh.Hosts:
-    kind, _, hosts = on.partition(":")
+def pool_of(on: str, workers: int) -> AnyPool:
+    kind, _, where = on.partition(":")
     match kind:
         case "":
             return Pool("cpu", workers)
-        case "ssh" if hosts:
-            return ssh.Hosts(hosts.split(","), capacity=workers)
+        case "ssh" if where:
+            return ssh.Hosts(where.split(","), capacity=workers)
+        case "slurm" if where:
+            return slurm.Partition(where, capacity=workers)
         case _:
-            raise current.UsageError(f"--on takes ssh:HOST,HOST, not {on}")
+            raise current.UsageError(f"--on takes ssh:HOST,HOST or slurm:PARTITION, not {on}")
 
 
 def matrix(
@@ -106,8 +111,8 @@ def matrix(
         pythons: interpreters with their options, as in a shell
         checks: the arguments for them, as in a shell
         folder: the folder in which they run
-        workers: how many run at once, on each host if there are some
-        on: hosts on which they run, as ssh:HOST,HOST
+        workers: how many run at once; with ssh, on each host
+        on: where they run, as ssh:HOST,HOST or slurm:PARTITION
     """
     pool = pool_of(on, workers)
     ask, runner = Ask(pool), Check(folder.absolute(), pool)

@@ -11,7 +11,8 @@ from pycurrent.plugins import (
     gitlab,
     login,
     slack,
+    slurm,
     ssh,
 )
 
-PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, ssh)
+PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, slurm, ssh)

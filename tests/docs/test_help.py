@@ -34,6 +34,7 @@ OURS = {
     "Failed": "rank",
     "FileMonitor": "given_instead watching",
     "Hosts": "counting has_room keep_open lends_places places",
+    "Partition": "counting has_room lends_places",
     "Input": "remedy type_name",
     "LogRule": "as_record of_record",
     "Monitor": "given_instead watching",

@@ -1,11 +1,16 @@
-"""The places that all cases are tried at: this machine, and a host by ssh, which is this one too.
+"""The places that all cases are tried at: this machine, a host by ssh, and a Slurm cluster, which
+are this machine, too.
 
-Where there can be no ssh server the tests are skipped, with the reason; but with CI or
+Starting in an allocation takes a second, so only the cases marked `every_place` are tried there,
+unless PYCURRENT_PLACES is `all` (`make test-places`).
+
+Where there can be no server of a kind the tests are skipped, with the reason; but with CI or
 PYCURRENT_REQUIRE_ALL in the environment they fail.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +18,10 @@ from typing import Any
 import pytest
 
 from pycurrent.engine import AnyPool
-from pycurrent.plugins import ssh
+from pycurrent.plugins import slurm, ssh
 
 from ..debian import MissingPart, missing
+from ..plugins.slurmd import Slurm
 from ..plugins.sshd import Sshd, find_sshd, new_key
 from .at import At
 
@@ -64,14 +70,63 @@ def hosts(key: Path, tmp_path: Path) -> Callable[..., ssh.Hosts]:
     return make
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slurm]:
+    """The Slurm of this session."""
+    try:
+        cluster = Slurm(tmp_path_factory.mktemp("slurm"))
+    except MissingPart as why:
+        missing(str(why))
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def partition(
+    cluster: Slurm, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[slurm.Partition]:
+    """A partition whose jobs have a home of this test. None of its jobs is left."""
+    monkeypatch.setenv("SLURM_CONF", str(cluster.config))
+    cluster.set_environment({"HOME": str(home)})
+    yield slurm.Partition("ci", memory="100M")
+    cluster.clean()
+
+
+FEW_AT = {"slurm"}
+"""The places at which a part of the cases is tried."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is tried only with PYCURRENT_PLACES=all."""
+    if os.environ.get("PYCURRENT_PLACES") == "all":
+        return
+    left_out = [item for item in items if _is_for_all(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_for_all(item: pytest.Item) -> bool:
+    if item.get_closest_marker("full_size") is not None:
+        return True
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    is_costly = any(isinstance(value, str) and value in FEW_AT for value in given)
+    return is_costly and item.get_closest_marker("every_place") is None
+
+
+@pytest.fixture(params=["local", "ssh", "slurm"])
 def pool(request: pytest.FixtureRequest) -> AnyPool | None:
     """The pool of a place: None for this machine."""
-    if request.param == "local":
-        return None
-    hosts = request.getfixturevalue("hosts")
-    made: ssh.Hosts = hosts(request.getfixturevalue("server"), capacity=4)
-    return made
+    match request.param:
+        case "local":
+            return None
+        case "ssh":
+            hosts = request.getfixturevalue("hosts")
+            made: ssh.Hosts = hosts(request.getfixturevalue("server"), capacity=4)
+            return made
+        case _:
+            partition: slurm.Partition = request.getfixturevalue("partition")
+            return partition
 
 
 @pytest.fixture

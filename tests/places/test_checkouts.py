@@ -47,6 +47,7 @@ async def ended(folder: Path, pipeline: Callable[[], Current[Any]]) -> Any:
         return h.output
 
 
+@pytest.mark.every_place
 async def test_a_command_runs_in_a_checkout(
     repo: Repo, pool: AnyPool | None, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.every_place
 async def test_output_goes_to_the_log(at: At) -> None:
     """Both outputs, in their order, with what is no UTF-8 as it is."""
 
@@ -48,6 +49,7 @@ async def test_exit_statuses_are_told(at: At, status: int) -> None:
     assert (await at.ended(work))[0] == Ok(str(status))
 
 
+@pytest.mark.every_place
 async def test_signals_are_told(at: At) -> None:
     """A command that a signal has killed has the negative number as its status."""
 
@@ -81,6 +83,7 @@ async def test_the_output_of_what_fails_is_logged(at: At) -> None:
     assert "half" in printed(log)
 
 
+@pytest.mark.every_place
 async def test_stdin_is_read(at: At) -> None:
     """All of a long one, and it is no terminal, and nothing without one."""
     text = "x" * 3_000_000
@@ -139,6 +142,7 @@ async def test_a_folder_that_is_not_there_is_named(at: At) -> None:
     assert "'/no/such/folder'" in output.value
 
 
+@pytest.mark.every_place
 async def test_secrets_are_masked_and_in_no_list_of_processes(at: At) -> None:
     """Neither in the environment of a command nor in its input."""
     secret = f"hunter2-{uuid.uuid4().hex}"
@@ -168,6 +172,7 @@ async def test_what_a_command_leaves_behind_is_ended(at: At) -> None:
     assert "that it left behind: " in log
 
 
+@pytest.mark.every_place
 async def test_cancelling_ends_the_tree(at: At, tmp_path: Path) -> None:
     """Also of one that ignores SIGTERM, in sessions of their own; it is over when the job is."""
     mark, begun = uuid.uuid4().hex, tmp_path / "begun"
@@ -236,6 +241,7 @@ async def test_commands_run_at_the_same_time(at: At) -> None:
     assert (await at.ended(work))[0] == Ok("b\na\n")
 
 
+@pytest.mark.every_place
 async def test_a_long_output_arrives_byte_for_byte(at: At) -> None:
     """Ten million bytes."""
     script = (

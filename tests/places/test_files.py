@@ -89,6 +89,7 @@ async def test_files_are_found_by_patterns(at: At, pattern: str, found: list[str
     assert (await at.ended(work))[0] == Ok(str(found))
 
 
+@pytest.mark.every_place
 async def test_what_is_saved_is_placed_again(at: At) -> None:
     """With modes, links and empty folders, also files that are in the way."""
     script = """

@@ -16,15 +16,15 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import Config
-from pycurrent.plugins import ssh
 from pycurrent.term import Failed, Ok
 from pycurrent.testing import Harness
 
 from ..engine import durable
 from ..engine.marks import marked
 from ..engine.test_killed import gone
+from ..plugins.slurmd import Slurm
 from ..plugins.sshd import Sshd
-from . import engine_at_host
+from . import engine_at_place
 from .at import printed
 
 pytestmark = [
@@ -34,24 +34,22 @@ pytestmark = [
 
 
 class Trial:
-    """A host, an engine's folder, and the marks of the processes here and there."""
+    """A place, an engine's folder, and the marks of the processes here and there."""
 
-    def __init__(self, folder: Path, server: Sshd, key: Path, there: str) -> None:
+    def __init__(self, folder: Path, server: Sshd | Slurm, way: list[str], there: str) -> None:
         self.folder = folder
         self.server = server
+        self.way = way
         self.here, self.there = uuid.uuid4().hex, there
-        known = folder / "known"
-        known.write_text(server.known_hosts_line)
-        self.way = (server.host, server.user, server.port, key, known)
         for name in ("begun", "go"):
             os.mkfifo(folder / name)
 
     @asynccontextmanager
     async def killed(self, plan: str, *, is_durable: bool = True) -> AsyncIterator[None]:
         """The engine was killed while a command of its job waits."""
-        given = [plan, str(self.folder), str(int(is_durable)), *map(str, self.way)]
+        given = [plan, str(self.folder), str(int(is_durable)), *self.way]
         process = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, engine_at_host.__file__, *given],
+            [sys.executable, engine_at_place.__file__, *given],
             env={**os.environ, "MARK": self.here},
         )
         try:
@@ -72,15 +70,29 @@ class Trial:
     def engine(
         self, plan: str, *, is_durable: bool = True, lease: float = 60.0, by_name: bool = True
     ) -> Harness:
-        host, user, port, key, known = self.way
-        way = ssh.Host(host, user if by_name else None, port, key, known, connect_timeout=5)
-        hosts = ssh.Hosts([way], capacity=2, lease=lease)
+        pool = engine_at_place.pool_of(self.way, lease=lease, by_name=by_name)
         return Harness(
-            lambda: engine_at_host.pipeline(plan, self.folder, hosts, is_durable=is_durable),
+            lambda: engine_at_place.pipeline(plan, self.folder, pool, is_durable=is_durable),
             state_dir=self.folder / "state",
             config=Config(lease=durable.LEASE),
             start=datetime.now(UTC),
         )
+
+    def lose_connections(self) -> None:
+        """Break off what is connected; nothing comes through."""
+        if isinstance(self.server, Sshd):
+            self.server.drop_connections()
+            self.server.stop()
+        else:
+            self.server.end("slurmctld")
+            self.server.drop_connections()
+
+    def can_connect(self) -> None:
+        """It can be connected to again."""
+        if isinstance(self.server, Sshd):
+            self.server.start()
+        else:
+            self.server.start_controller()
 
     @property
     def ran(self) -> list[str]:
@@ -93,18 +105,32 @@ class Trial:
                 os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture
-def trial(tmp_path: Path, key: Path) -> Iterator[Trial]:
+@pytest.fixture(params=["ssh", "slurm"])
+def trial(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[Trial]:
     there = uuid.uuid4().hex
-    home = tmp_path / "home"
-    home.mkdir()
-    server = Sshd(tmp_path / "sshd", environment={"HOME": str(home), "MARK": there})
-    server.authorize(key)
-    server.start()
-    trial = Trial(tmp_path, server, key, there)
-    yield trial
-    server.stop()
+    environment = {"HOME": str(home), "MARK": there}
+    if request.param == "ssh":
+        key = request.getfixturevalue("key")
+        server = Sshd(tmp_path / "sshd", environment=environment)
+        server.authorize(key)
+        server.start()
+        known = tmp_path / "known"
+        known.write_text(server.known_hosts_line)
+        way = ["ssh", server.host, server.user, str(server.port), str(key), str(known)]
+        trial = Trial(tmp_path, server, way, there)
+        yield trial
+        server.stop()
+    else:
+        request.getfixturevalue("partition")
+        cluster: Slurm = request.getfixturevalue("cluster")
+        cluster.set_environment(environment)
+        trial = Trial(tmp_path, cluster, ["slurm"], there)
+        yield trial
+        cluster.clean()
     trial.clean()
+
+
+by_ssh = pytest.mark.parametrize("trial", ["ssh"], indirect=True)
 
 
 async def done(h: Harness) -> None:
@@ -126,6 +152,7 @@ def supervisor_of(mark: str) -> int:
 PRINTED = ["first prints", "second prints", "**** after"]
 
 
+@pytest.mark.every_place
 @pytest.mark.parametrize("ended_meanwhile", [False, True])
 async def test_a_job_goes_on_where_it_was(trial: Trial, ended_meanwhile: bool) -> None:
     """At the same host; also where a command came to its end while no engine was there."""
@@ -141,7 +168,7 @@ async def test_a_job_goes_on_where_it_was(trial: Trial, ended_meanwhile: bool) -
             assert trial.ran == ["first", "second"]
             assert printed(h.log("work")) == PRINTED
             assert len(h.engine.history()) == 1
-    assert marked(trial.there) == []
+    await gone(trial.there)
     assert list((trial.folder / "state" / "run").glob("*/*")) == []
 
 
@@ -159,6 +186,7 @@ async def test_all_kinds_of_work_go_on(trial: Trial, plan: str) -> None:
             assert len(h.engine.history()) == 1
 
 
+@by_ssh
 async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: Trial) -> None:
     """What the job has left there is ended, and the work is run afresh at another host."""
     async with trial.killed("one"), trial.engine("one", by_name=False) as h:
@@ -187,7 +215,7 @@ async def test_a_relay_that_is_killed_is_begun_again(trial: Trial) -> None:
     async with trial.engine("one") as h:
         await trial.begun()
         for _ in range(3):
-            await h.until(lambda: engine_at_host.kill_relays(trial.folder) > 0, timeout=30)
+            await h.until(lambda: engine_at_place.kill_relays(trial.folder) > 0, timeout=30)
         await trial.go()
         await done(h)
         assert h.output == Ok("done")
@@ -214,11 +242,10 @@ async def test_a_lost_connection_is_made_again(trial: Trial) -> None:
     """The command goes on meanwhile, and the log says what the job waits for."""
     async with trial.engine("one") as h:
         await trial.begun()
-        trial.server.drop_connections()
-        trial.server.stop()
+        trial.lose_connections()
         await h.until(lambda: "Waiting for the connection to" in h.log("work"), timeout=30)
         assert h.stats.running == 1
-        trial.server.start()
+        trial.can_connect()
         await h.until(lambda: "is there again" in h.log("work"), timeout=30)
         await trial.go()
         await done(h)
@@ -231,24 +258,22 @@ async def test_a_host_that_is_gone_for_too_long_loses_its_commands(trial: Trial)
     """They are ended there by their lease; the job has failed for a reason that is not its work."""
     async with trial.engine("one", is_durable=False, lease=1.0) as h:
         await trial.begun()
-        trial.server.drop_connections()
-        trial.server.stop()
+        trial.lose_connections()
         await h.until(lambda: "has not been heard of for too long" in h.log("work"), timeout=60)
-        assert marked(trial.there) == []
+        await gone(trial.there)
 
 
 async def test_a_job_is_cancelled_although_the_connection_is_lost(trial: Trial) -> None:
     """It ends when the host is there again, and its command has ended."""
     async with trial.engine("one") as h:
         await trial.begun()
-        trial.server.drop_connections()
-        trial.server.stop()
+        trial.lose_connections()
         h.find("work").cancel("enough")
         await h.until(lambda: "Waiting for the connection to" in h.log("work"), timeout=30)
-        trial.server.start()
+        trial.can_connect()
         await done(h)
         assert h.output == Failed("Cancelled: enough")
-        assert marked(trial.there) == []
+        await gone(trial.there)
 
 
 async def test_a_supervisor_that_is_killed_takes_its_command_with_it(trial: Trial) -> None:

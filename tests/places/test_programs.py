@@ -11,6 +11,7 @@ import pytest
 
 from pycurrent.engine import supervisor
 from pycurrent.places import transport
+from pycurrent.plugins import slurm
 
 SENT = [
     *(
@@ -18,6 +19,7 @@ SENT = [
         for name in ("agent.py", "agent_contents.py", "agent_files.py", "frames.py")
     ),
     Path(supervisor.__file__),
+    *(Path(slurm.__file__).with_name(name) for name in ("holder.py", "bridge.py")),
 ]
 
 

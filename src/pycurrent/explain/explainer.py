@@ -267,7 +267,7 @@ class Explainer:
         if share is not None and share.is_used_up:
             holding = (j for j in holding if j.label(share.label) == share.value)
         holders = tuple(j.id for j in islice(holding, most))
-        return WaitsInQueue(job.id, pool.label, place, waiting, holders, share)
+        return WaitsInQueue(job.id, pool.label, place, waiting, holders, share, job.waits)
 
 
 def _is_behind(stage: Stage, reading: Reading) -> bool:

@@ -148,6 +148,8 @@ class WaitsInQueue(Struct, frozen=True, tag="waits in queue"):
     """
     share: ShareView | None = None
     """The share that it belongs to; None if the pool is not shared by a label."""
+    waits_for: tuple[str, ...] = ()
+    """In words for people, for hosts, say, or for Slurm: the waits of the pool itself."""
 
 
 class WaitsForRun(Struct, frozen=True, tag="waits for run"):

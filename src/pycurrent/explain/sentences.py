@@ -177,6 +177,7 @@ def _of_queue(queue: WaitsInQueue) -> list[str]:
         lines.append(f"held by {', '.join(queue.holders)}")
     if queue.share is not None:
         lines.append(_of_share(queue.share))
+    lines += (f"waiting for {what}" for what in queue.waits_for)
     return lines
 
 

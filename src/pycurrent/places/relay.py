@@ -51,8 +51,8 @@ _LAST = 10.0
 """Seconds for which the end of a connection is waited for that is needed no more."""
 _GREETING = 64 << 10
 """Bytes that a login shell may print."""
-_GREETED = 120.0
-"""Seconds that an agent may take to greet."""
+_GREETED, _LEAST_GREETED = 120.0, 10.0
+"""Seconds that an agent may take to greet: at most, and where the time is over."""
 _KEPT = 8 << 10
 """Bytes of what the transport says that are kept."""
 _NO_CONNECTION = 255
@@ -129,12 +129,12 @@ class Connection:
         """When something was sent last."""
         self.early = b""
 
-    def greet(self, programs: bytes, *, may_give_up: bool) -> None:
-        """Wait for the agent, which is sent its program if it has none. Gives up if this is told
-        to end.
+    def greet(self, programs: bytes, limit: float, *, may_give_up: bool) -> None:
+        """Wait for the agent, which is sent its program if it has none: until the time `limit`, but
+        some seconds at least. It may give up if this is told to end.
         """
         received = b""
-        deadline = _now() + _GREETED
+        deadline = _now() + min(_GREETED, max(_LEAST_GREETED, limit - _now()))
         while True:
             _, mark, after = received.partition(frames.MARK)
             if mark and after:
@@ -241,7 +241,7 @@ class Relay:
         silence: float = request["silence"]
         self._alive = silence / 4
         lease: float = request.get("lease", 0.0)
-        self._bound = silence + lease + request.get("grace", 0.0) + min(_MARGIN, 5 * lease)
+        self._bound: float = silence + lease + request.get("grace", 0.0) + min(_MARGIN, 5 * lease)
         self._input_file: str | None = request.pop("input_file", None)
         self._output_file: str | None = request.pop("output_file", None)
         self._request = request
@@ -260,7 +260,9 @@ class Relay:
         while True:
             try:
                 connection = Connection(self._transport, self._told)
-                connection.greet(self._programs.encode(), may_give_up=self._sent is None)
+                connection.greet(
+                    self._programs.encode(), self._limit, may_give_up=self._sent is None
+                )
                 pause = _PAUSE
                 self._say("")
                 return self._over(connection)
@@ -274,15 +276,19 @@ class Relay:
                 reason = str(why)
             if self._told.to_end and self._sent is None:
                 return {"status": -signal.SIGTERM, "how": "asked", "left": None}
-            since, patience = self._began, self._patience
-            if self._sent is not None and self._is_command:
-                since, patience = self._sent, self._bound
-            if _now() + pause > since + patience:
+            if _now() + pause > self._limit:
                 kind = "not_started" if self._sent is None else "silent"
                 return {kind: reason}
             self._say(reason)
             self._wait(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    @property
+    def _limit(self) -> float:
+        """When it gives up."""
+        if self._sent is not None and self._is_command:
+            return self._sent + self._bound
+        return self._began + self._patience
 
     def _wait(self, seconds: float) -> None:
         poll = select.poll()

@@ -1,0 +1,127 @@
+"""The holder: what runs in a Slurm allocation for as long as a job of the engine has it.
+
+It is the program of the batch script, so all that it starts belongs to the allocation and ends with
+it, whatever became of the connections. It listens on a socket that has a name and no file. A bridge
+(see `bridge.py`) sends it the words of a command with its own input and outputs; the holder starts
+that with `/bin/sh`, and answers with its exit status.
+
+It ends when nobody has asked for anything for as long as its lease is, and nothing that it started
+runs any more; also when it is told to by SIGTERM, once nothing runs.
+
+Its arguments: the name of the socket, and the lease in seconds. Any Python from 3.8 on will do.
+"""
+
+import sys
+
+# Ahead of what older ones don't have.
+if sys.version_info < (3, 8):  # noqa: UP036
+    sys.exit(64)
+
+import array
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+_PR_SET_CHILD_SUBREAPER = 36
+_MOST = 128 << 10
+"""Bytes of the words of a command."""
+
+
+def _now() -> float:
+    # With the time that the node has slept: leases run on meanwhile.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Holder:
+    """Starts what bridges ask for."""
+
+    def __init__(self, name: str, lease: float) -> None:
+        self._lease = lease
+        self._heard = _now()
+        self._askers: dict[int, socket.socket] = {}
+        """Of the commands that run, the connections of those who wait for them."""
+        self._told_to_end = False
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._listener.bind("\0" + name)
+        self._listener.listen(128)
+        self._wakeup, writer = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        # Handlers, so that commands have the signals at their default.
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._end)
+        # So supervisors, which lose their parents, stay in the tree that Slurm knows.
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def _end(self, *_: object) -> None:
+        self._told_to_end = True
+
+    def run(self) -> None:
+        poll = select.poll()
+        poll.register(self._listener, select.POLLIN)
+        poll.register(self._wakeup, select.POLLIN)
+        while True:
+            is_busy = self._reap()
+            if is_busy:
+                self._heard = _now()
+            left = self._heard + self._lease - _now()
+            if not is_busy and (self._told_to_end or left <= 0):
+                return
+            ready = {fd for fd, _ in poll.poll(None if is_busy else left * 1000)}
+            if self._wakeup in ready:
+                os.read(self._wakeup, 4096)
+            if self._listener.fileno() in ready:
+                self._heard = _now()
+                with contextlib.suppress(OSError):
+                    self._take(self._listener.accept()[0])
+
+    def _reap(self) -> bool:
+        """Tell of those that have ended. True if something runs."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if not pid:
+                return True
+            asker = self._askers.pop(pid, None)
+            if asker is not None:
+                code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+                with contextlib.suppress(OSError):
+                    asker.send(struct.pack("i", code))
+                asker.close()
+
+    def _take(self, asker: socket.socket) -> None:
+        credentials = asker.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        if struct.unpack("3i", credentials)[1] != os.geteuid():
+            asker.close()
+            return
+        asker.settimeout(5)
+        stdio = array.array("i")
+        words, rights, _, _ = asker.recvmsg(_MOST, socket.CMSG_SPACE(3 * stdio.itemsize))
+        for _, _, data in rights:
+            stdio.frombytes(data)
+        pid = os.fork()
+        if pid:
+            self._askers[pid] = asker
+            for descriptor in stdio:
+                os.close(descriptor)
+            return
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            for number, descriptor in enumerate(stdio):
+                os.dup2(descriptor, number)
+            os.execv("/bin/sh", [b"sh", b"-c", words])  # noqa: S606
+        finally:
+            os._exit(126)
+
+
+if __name__ == "__main__":
+    Holder(sys.argv[2], float(sys.argv[3])).run()
