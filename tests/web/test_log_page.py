@@ -99,7 +99,10 @@ async def test_a_log_is_shown_as_it_grows(
 async def test_a_page_that_gets_no_connection_says_so(
     page: Page, site: RunningSite, job: Job
 ) -> None:
-    """A browser opens six to a site, and other pages may hold them: the head and the log tell."""
+    """A browser opens six to a site, and other pages may hold them: the head and the log tell. One
+    without shared workers, as others have one stream for all tabs.
+    """
+    await page.add_init_script("delete window.SharedWorker")
     waiting: list[Route] = []
     streams = re.compile(r"/api/v1/(events|jobs/.*/log/stream)")
 

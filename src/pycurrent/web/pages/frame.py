@@ -109,6 +109,8 @@ class Header:
     """The path of the icon for this state."""
     badges: dict[str, object]
     """The words and signs of states, for scripts."""
+    event: str
+    """The last event that is in it, for scripts: they follow those after it."""
 
 
 def make_page(
@@ -215,4 +217,5 @@ def make_header(request: Request, access: Access, caller: Caller, service: Servi
         failed=overview.counts.failed,
         icon=_icon(overview.counts),
         badges=state_badges.for_scripts(),
+        event=str(service.events.last),
     )

@@ -24,6 +24,7 @@ ENTRIES = (
     "js/pipeline.js",
     "js/site.js",
     "js/stage.js",
+    "js/streams.js",
 )
 """The files that pages name. The rest are files that these need."""
 

@@ -1,10 +1,11 @@
 // The events of the engine, as they happen: one stream for the whole page.
 //
-// A browser keeps at most six connections to one host, for all of its tabs together. So a hidden
-// page closes its stream, and continues without a gap after the last event it has seen, once it is
-// visible again.
+// A browser keeps at most six connections to one host, for all of its tabs together. So tabs share a
+// stream (see `source.js`), and a hidden page closes its own, and continues without a gap after the
+// last event it has seen, once it is visible again.
 
 import { PATIENCE, address } from "./api.js";
+import { open as openSource } from "./source.js";
 
 const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
 const OPEN = "open"; // ours: the stream has begun, or begun again
@@ -110,8 +111,7 @@ class Live {
     if (this.followed && this.last === null) this.tell("reset", {});
     this.followed = true;
     const query = new URLSearchParams(this.window);
-    if (this.last !== null) query.set("after", this.last);
-    const source = (this.source = new EventSource(`${address("/events")}?${query}`));
+    const source = (this.source = openSource(`${address("/events")}?${query}`, this.last));
     for (const name of NAMES) {
       source.addEventListener(name, (event) => {
         // Of the events that come together only the last one has an id of its own.

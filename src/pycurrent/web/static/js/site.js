@@ -128,7 +128,7 @@ document.querySelectorAll("form[data-selectable]").forEach(makeSelectable);
 makeFilesReadable();
 makeThemeToggle();
 // Where the diagram is, the stream begins after what that shows.
-if (document.body.dataset.may && !document.querySelector("[data-pipeline]")) live.start();
+if (document.body.dataset.may && !document.querySelector("[data-pipeline]")) live.start(document.body.dataset.event ?? null);
 document.addEventListener("part:fresh", (event) => showLocalTimes(event.target));
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", closeMenus);
