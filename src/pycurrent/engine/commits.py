@@ -44,9 +44,9 @@ MOMENT = 0.005
 Pause = asyncio.Future[None] | None
 """The end for which a step waits that pauses; None if it only gives the loop a turn."""
 
-MUCH = 1000
-"""Changes of jobs that have begun, which a commit writes in some 15 ms. While more wait for it, no
-job begins.
+MUCH = 400
+"""Changes of jobs that have begun, which a commit writes in some 10 ms. While more wait for it, no
+job begins: those that end meanwhile bring their results in one turn of the loop.
 """
 AT_ONCE = 100
 """Jobs that begin in one turn of the loop, of those that have waited for a commit: some 10 ms."""
