@@ -37,6 +37,7 @@ from benchmarks import (
     outputs,
     processes,
     queued,
+    slurm_jobs,
     steps,
     tested,
     upkeep,
@@ -70,6 +71,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *drained.BENCHMARKS,
     *durable.BENCHMARKS,
     *hosts.BENCHMARKS,
+    *slurm_jobs.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""

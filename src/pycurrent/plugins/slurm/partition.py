@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOOK, _LONGEST_LOOK = 0.2, 5.0
+_LOOK, _LONGEST_LOOK = 0.1, 5.0
 """Seconds between two looks at a job that waits in Slurm's queue: at first, and at most."""
 _PAUSE, _LONGEST_PAUSE = 2.0, 60.0
 """Seconds until Slurm is asked again which did not answer: at first, and at most."""
