@@ -9,7 +9,7 @@ only its own checks do.
 
 With `--on ssh:build1,build2` the checks run on these hosts instead, where the folder is sent:
 
-    python examples/build_matrix.py --on ssh:build1 --pythons python3 --checks "-m compileall -q ."
+    python examples/build_matrix.py --on ssh:build1 --pythons python3 "--checks=-m compileall -q ."
 
 With `--on slurm:PARTITION` each check has an allocation of a Slurm cluster.
 

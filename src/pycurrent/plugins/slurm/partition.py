@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -253,8 +253,9 @@ class Partition(CustomPool[Place]):
             hello = {"what": "hello", "args": {}, "patience": 0.0, "silence": self._lease}
             while True:
                 await asyncio.sleep(self._lease / 3)
-                # It may be away: commands say so.
-                await ask(job.host.processes(), job.host.tmp, place.relay(), hello)
+                # It may be away, or the engine short of something: commands say so.
+                with suppress(OSError, PycurrentError):
+                    await ask(job.host.processes(), job.host.tmp, place.relay(), hello)
 
         asking = asyncio.create_task(needed())
         try:
