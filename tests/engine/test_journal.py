@@ -178,6 +178,21 @@ def test_the_rest_of_a_longer_cursor_counts_for_nothing(tmp_path: Path) -> None:
     assert (again.first, again.places) == (1, {1: 9})
 
 
+def test_what_has_ended_leaves_no_place(tmp_path: Path) -> None:
+    """The file is not cut for that: it still has the places of commands that had run before."""
+    cursor = Cursor(tmp_path / "cursor")
+    cursor.places = {0: 0, 1: 5}
+    cursor.reached(0, 0)
+    for number in NUMBERS:
+        cursor.done(number)
+    cursor.reached(9, 0)
+    cursor.close()
+    again = Cursor(tmp_path / "cursor")
+    again.read()
+    again.close()
+    assert (again.size, again.first, again.places) == (9, 2, {})
+
+
 def test_the_journal_of_an_engine_of_the_version_before_is_read(tmp_path: Path) -> None:
     """It has its key in a file of its own. What is written from then on is of this version."""
     journal = Journal.begin(tmp_path)

@@ -154,7 +154,8 @@ class Cursor:
             if head is _HEAD:
                 self.key = _HEAD.unpack_from(data)[-1]
             # The first of a number counts: what was longer before may follow.
-            self.places = dict(reversed(list(_PLACE.iter_unpack(data[head.size :]))))
+            places = reversed(list(_PLACE.iter_unpack(data[head.size :])))
+            self.places = {number: place for number, place in places if number >= self.first}
         except struct.error:
             raise UnknownJournal(f"{self._path} is damaged") from None
         if version not in {_VERSION, _OLD_VERSION}:
