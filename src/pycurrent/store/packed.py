@@ -21,25 +21,27 @@ Write = Callable[[sqlite3.Connection, Mapping[str, str]], None]
 """Puts rows in, within a transaction. From any thread."""
 
 _PART = 2000
+_LONGEST = 1 << 26
+"""Characters of rows that one statement takes: SQLite refuses a text of a billion."""
 _job_id = attrgetter("job_id")
 _encode = msgspec.json.Encoder().encode
 
 
 def inserts(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write jobs for the first time, as they are now."""
-    for part in parts(jobs):
+    for part in _parts(jobs):
         yield _write("insert_job", part, COLUMNS.rows(part), COLUMNS.row)
 
 
 def updates(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write what has changed in jobs since they were inserted, as it is now."""
-    for part in parts(jobs):
+    for part in _parts(jobs):
         yield _write("update_job", part, _with_ids(part, CHANGING), _changed)
 
 
 def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write the ends of jobs that have left no result, as they are when they are asked for."""
-    for part in parts(jobs):
+    for part in _parts(jobs):
         # In the order of their rows, as a rule, which is a fifth quicker.
         part.sort(key=_job_id)
         together = _with_logs(_with_ids(part, ENDING), [job.held for job in part])
@@ -57,7 +59,7 @@ def _changed(job: JobRecord) -> list[object]:
     return [job.job_id, *CHANGING.row(job)]
 
 
-def parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
+def _parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
     """The jobs in lists of as many as one statement takes."""
     rest = iter(jobs)
     while part := list(islice(rest, _PART)):
@@ -101,7 +103,8 @@ def _write(
         together = _with_logs(rows, logs)
     except UnicodeEncodeError:
         together = _with_logs([one(job) for job in jobs], logs)
-    if has_nul(str(together["rows"])):
+    text = str(together["rows"])
+    if has_nul(text) or len(text) > _LONGEST:
         one_by_one = [[log, *one(job)] for job, log in zip(jobs, logs, strict=True)]
         return partial(_write_each, name, one_by_one)
     return partial(_write_all, name, together)
