@@ -245,6 +245,10 @@ async def test_failures_are_shown_and_rebuilt_by_cause(client: Client) -> None:
     assert first.startswith("real ")
     assert first.endswith(bad)
     assert (message, stages) == ("    no good", "    in frob bad")
+    now = await client("failures", "--now")
+    first_now, message_now, job = now.out.splitlines()[:3]
+    assert first_now.startswith("real     frob bad since ")
+    assert (message_now.strip(), job.strip()) == ("no good", bad)
     digest = first.split()[1]
     listed = await client("rebuild", "--fingerprint", digest, "--dry-run")
     assert listed.out == f"{bad}  would be rebuilt: frob bad\n"

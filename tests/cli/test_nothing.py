@@ -37,6 +37,8 @@ EMPTY = {
     "jobs --label repo=web": "no job matches",
     "stages --path a/*": "no stage matches",
     "failures --kind infra": "no failure matches",
+    "failures --now": "no stage fails",
+    "failures --now --kind infra": "no stage that fails now matches",
     "query --failed": "no job matches",
     "rebuild-all --failed": "no job matches",
     "rebuild --kind infra": "no job matches",

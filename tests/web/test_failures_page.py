@@ -134,3 +134,28 @@ async def test_a_cause_leads_to_a_rule_that_finds_it(site: Site, visitor: Visito
         "/rules/try", pattern=r"foo\.c:\d+: error: no foo", report="no foo", score="1"
     )
     assert "It matches 3 of the last 3 failures" in text_of(tried)
+
+
+async def test_the_api_lists_what_fails_now(site: Site) -> None:
+    """With the lines that tell why, and what they block; filtered as failures are."""
+    client = site.client()
+    answer = (await client.get("/api/v1/failing")).json()
+    assert answer["complete"] is True
+    found = {one["stage"]: one for one in answer["stages"]}
+    assert sorted(found) == ["bad1/compile", "bad22/compile", "lost/compile"]
+    one = found["bad1/compile"]
+    assert (one["kind"], one["behind"], one["attempts"]) == ("real", 2, 1)
+    assert one["labels"] == {"repo": "web"}
+    assert "foo.c:4: error: no foo" in one["lines"]
+    assert one["health"]["state"] == "new"
+    for query, paths in (
+        ("kind=infra", ["lost/compile"]),
+        (f"fingerprint={one['fingerprint']}", ["bad1/compile", "bad22/compile"]),
+        ("path=bad1/*", ["bad1/compile"]),
+        ("label=repo!=web", []),
+        ("since=2126-01-01T00:00:00Z", []),
+    ):
+        answer = (await client.get(f"/api/v1/failing?{query}")).json()
+        assert sorted(one["stage"] for one in answer["stages"]) == paths, query
+    few = (await client.get("/api/v1/failing?limit=1")).json()
+    assert (len(few["stages"]), few["complete"]) == (1, False)

@@ -21,7 +21,7 @@ from pycurrent.service.archive import Archive
 from pycurrent.service.found_stage import FoundStage, found_stage
 from pycurrent.service.history import Records
 from pycurrent.service.slices import in_slices
-from pycurrent.store import FailureRecord
+from pycurrent.store import FailureFilters, FailureRecord, all_pass, matches
 from pycurrent.term import Failed, Stage, State
 from pycurrent.view import EngineView
 
@@ -48,6 +48,17 @@ class FailingStage(Struct, frozen=True):
     health: StageHealth | None
     behind: int
     """How many stages it blocks: at least so many, if there are very many."""
+
+    def passes(self, filters: FailureFilters) -> bool:
+        """True if it passes all of these; the time is that since when it fails."""
+        since, wanted = None if self.health is None else self.health.since, filters.get("since")
+        return (
+            filters.get("kind") in (None, self.kind)
+            and (self.fingerprint or "").startswith(filters.get("fingerprint", ""))
+            and ("path" not in filters or matches(self.stage.path, filters["path"]))
+            and all_pass(filters.get("labels", ()), self.stage.labels)
+            and (wanted is None or (since is not None and since >= wanted))
+        )
 
 
 class _Found(Struct, frozen=True):

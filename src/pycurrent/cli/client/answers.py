@@ -337,6 +337,22 @@ class FailuresAnswer(TypedDict):
     groups: list[dict[str, Any]]
 
 
+class FailingAnswer(TypedDict):
+    stage: str
+    message: str | None
+    job: str | None
+    kind: str
+    lines: list[str]
+    attempts: int
+    behind: int
+    health: HealthAnswer | None
+
+
+class FailingNowAnswer(TypedDict):
+    stages: list[FailingAnswer]
+    complete: bool
+
+
 class ChangeAnswer(TypedDict):
     id: int
     at: str

@@ -63,7 +63,7 @@ _COMMANDS = {
     "failures": (
         "failures:failures",
         "List the failures, those with one cause together: kind, fingerprint, how many, since when,"
-        " the newest job.",
+        " the newest job; or the stages that fail now.",
     ),
     "changes": (
         "changes:changes",

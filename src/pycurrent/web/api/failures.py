@@ -8,8 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
+from pycurrent.service import FailingStage
 from pycurrent.store import FailureFilters
-from pycurrent.web.api.models import Instant, Model, Text, UsedByModel
+from pycurrent.web.api.models import Instant, Model, StageHealthModel, Text, UsedByModel
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
 
@@ -74,6 +75,65 @@ class FailuresQuery(FailureFilterModel):
     """A filter, and how many groups."""
 
     limit: int = Field(default=100, ge=1, le=1000)
+
+
+class FailingModel(Model):
+    """A stage that fails now."""
+
+    stage: Text = Field(description="Its path.")
+    labels: dict[str, Text]
+    message: Text | None
+    job: str | None
+    kind: str = Field(description="real, infra or timeout.")
+    fingerprint: str | None = Field(description="Failures with one cause have one.")
+    lines: list[Text] = Field(description="The first lines of the log that tell why.")
+    line: int | None = Field(description="The number of the first of them in the log, from 1.")
+    attempts: int = Field(description="How often its work was tried in a row.")
+    behind: int = Field(description="How many stages it blocks, of the first 2,000 behind it.")
+    health: StageHealthModel | None
+
+    @classmethod
+    def of(cls, failing: FailingStage) -> FailingModel:
+        stage, health = failing.stage, failing.health
+        return cls(
+            stage=stage.path,
+            labels=dict(stage.labels),
+            message=stage.failure,
+            job=stage.job_id,
+            kind=failing.kind,
+            fingerprint=failing.fingerprint,
+            lines=[*failing.lines],
+            line=failing.line,
+            attempts=failing.attempts,
+            behind=failing.behind,
+            health=None if health is None else StageHealthModel.of(health),
+        )
+
+
+class FailingNowModel(Model):
+    """Stages that fail now, the one that has begun to last first."""
+
+    stages: list[FailingModel]
+    complete: bool = Field(description="False if there are more: only so many are looked at.")
+
+
+class FailingQuery(FailureFilterModel):
+    """A filter, and how many stages."""
+
+    limit: int = Field(
+        default=100, ge=1, le=300, description="How many stages that fail are looked at."
+    )
+
+
+@router.get("/failing")
+async def failing(service: ServiceOf, query: Annotated[FailingQuery, Query()]) -> FailingNowModel:
+    """List the stages that fail now, and are not muted: since when, why, and what they block."""
+    found = await service.failing(limit=query.limit)
+    filters = query.filters()
+    return FailingNowModel(
+        stages=[FailingModel.of(one) for one in found if one.passes(filters)],
+        complete=len(found) < query.limit or service.engine.stats.failed <= query.limit,
+    )
 
 
 @router.get("/failures")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from urllib.parse import urlencode
 
@@ -23,7 +23,7 @@ from pycurrent.service import (
     telling_line,
     telling_lines,
 )
-from pycurrent.store import FailureFilters, FailureGroup, LabelFilter, all_pass, matches
+from pycurrent.store import FailureFilters, FailureGroup, LabelFilter
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
@@ -133,7 +133,7 @@ async def _failures(request: Request, service: ServiceOf) -> Response:
         filters["since"] = service.engine.clock.now() - _TIMES[since][1]
     by = by if by in _BY else ""
     now = _now(await service.failing(limit=MOST_FAILING))
-    passing = [one for one in now if _passes(one, filters)] if by else []
+    passing = [one for one in now if one.failing.passes(filters)] if by else []
     pages = pages_of(request)
     return pages.render(
         request,
@@ -172,22 +172,6 @@ def _now(stages: Sequence[FailingStage]) -> list[Now]:
 
 def _health_state(failing: FailingStage) -> HealthState:
     return HealthState.UNKNOWN if failing.health is None else failing.health.state
-
-
-def _passes(one: Now, filters: FailureFilters) -> bool:
-    failing = one.failing
-    since = None if one.health is None else one.health.since
-    return (
-        filters.get("kind") in (None, failing.kind)
-        and (failing.fingerprint or "").startswith(filters.get("fingerprint", ""))
-        and ("path" not in filters or matches(failing.stage.path, filters["path"]))
-        and all_pass(filters.get("labels", ()), failing.stage.labels)
-        and _is_since(since, filters.get("since"))
-    )
-
-
-def _is_since(since: datetime | None, wanted: datetime | None) -> bool:
-    return wanted is None or (since is not None and since >= wanted)
 
 
 def _grouped(now: Iterable[Now], by: str) -> dict[str, list[Now]]:
