@@ -30,7 +30,8 @@ from pycurrent import (
     Pool,
     builder,
 )
-from pycurrent.service import HistoryFilter, Rebuilding, Service
+from pycurrent.service import Rebuilding, Service
+from pycurrent.store import HistoryFilter
 from pycurrent.web import AccessSettings, PasswordFile, Role, WebSettings
 from pycurrent.web.server import Address, Website, listening
 from pycurrent.web.users import PASSWORD_FILE, LocalUser, PasswordHash
@@ -174,6 +175,26 @@ async def confirm(page: Page) -> None:
     await page.locator("[data-live=confirm] summary").click()
 
 
+async def item(page: Page) -> None:
+    await page.goto("/items?path=fix-prices")
+    await page.get_by_role("heading", name="Its last jobs").wait_for()
+
+
+async def causes(page: Page) -> None:
+    await page.goto("/failures")
+    await page.locator("main pre.lines").first.wait_for()
+
+
+async def approvals(page: Page) -> None:
+    await page.goto("/approvals")
+    await page.locator("main summary").first.click()
+
+
+async def timeline(page: Page) -> None:
+    await page.goto("/timeline?path=*")
+    await page.locator("main table").wait_for()
+
+
 async def login(page: Page) -> None:
     await page.goto("/login")
     await page.get_by_label("Name").fill("ada")
@@ -189,6 +210,10 @@ PAGES: Mapping[str, Callable[[Page], Awaitable[None]]] = MappingProxyType(
         "failed-job": failed_job,
         "history": history,
         "rules": rules,
+        "item": item,
+        "causes": causes,
+        "approvals": approvals,
+        "timeline": timeline,
         "confirm": confirm,
         "login": login,
     }

@@ -123,9 +123,9 @@ def _with_records(records: Records, found: Iterable[_Found]) -> Iterator[Failing
 
 
 def telling_lines(failure: FailureRecord | None) -> tuple[str, ...]:
-    """The first lines of a job's log that tell why it failed, as they were recorded."""
+    """The first lines of a job's log that tell why it failed, as they were recorded: each once."""
     found = _lines_of(failure)
-    return () if found is None else tuple(found.telling[:_LINES])
+    return () if found is None else tuple(dict.fromkeys(found.telling))[:_LINES]
 
 
 def telling_line(failure: FailureRecord | None) -> int | None:

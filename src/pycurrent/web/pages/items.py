@@ -230,7 +230,8 @@ async def _concerns(service: Service, found: ItemStages) -> list[Concern]:
 
 def _briefly(why: Why) -> list[str]:
     """The reasons, without what is behind them."""
-    return [line for line in reasons_of(why) if not line.startswith("    ")][:_REASONS]
+    lines = [line for line in reasons_of(why) if not line.startswith("    ")]
+    return [line for line in lines if not line.endswith(":")][:_REASONS]
 
 
 async def _concern(service: Service, stage: FoundStage) -> Concern:
