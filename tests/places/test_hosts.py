@@ -24,6 +24,7 @@ from pycurrent.testing import Harness
 
 from ..engine.doing import do, one
 from ..plugins.sshd import Sshd
+from ..web.visits import open_site, text_of
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -112,6 +113,31 @@ async def test_a_job_waits_until_a_host_is_there(
         await h.until(lambda: "Waiting for a place of pool hosts (" in h.log("do a"), timeout=30)
         server.start()
         await h.until(lambda: isinstance(h.output, Ok), timeout=30)
+
+
+async def test_pages_and_api_say_where_a_job_runs(
+    server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path
+) -> None:
+    """The page of the job, that of its pool, and the API."""
+    pool = hosts(server, capacity=1)
+    gate = asyncio.Event()
+
+    async def work(job: Job) -> str:
+        place = await job.start(level=Level.HARMLESS, pool=pool)
+        await gate.wait()
+        return str(place)
+
+    async with open_site(tmp_path, lambda: do(work, "a")) as site:
+        await site.harness.until(lambda: site.harness.stats.running == 1, timeout=30)
+        client, visitor = site.client(), site.visitor()
+        (job,) = (await client.get("/api/v1/jobs")).json()["jobs"]
+        assert job["runs_at"] == f"{pool.places[0]}"
+        (held,) = (await client.get("/api/v1/pools")).json()["pools"][0]["holders"]
+        assert held["runs_at"] == job["runs_at"]
+        assert f"Runs at {job['runs_at']}" in text_of(await visitor.get(f"/job/{job['id']}"))
+        assert f"at {job['runs_at']}" in text_of(await visitor.get("/pools"))
+        gate.set()
+        await site.harness.until(lambda: site.harness.output == Ok(job["runs_at"]), timeout=30)
 
 
 BROKEN = {

@@ -27,6 +27,8 @@ class Holder(Struct, frozen=True):
     job: str
     description: str
     since: datetime
+    runs_at: str | None = None
+    """The place that it was lent, if the pool lends places."""
 
 
 class AtWork(Struct, frozen=True):
@@ -149,12 +151,16 @@ class Pools:
             held_for=self._length(pool),
             holding=len(jobs),
             holders=tuple(
-                [
-                    Holder(job_id, self._description(job_id), since)
-                    for job_id, since in islice(jobs.items(), holders)
-                ]
+                [self._holder(job_id, since) for job_id, since in islice(jobs.items(), holders)]
             ),
             waiting=() if counts is None else tuple(self._queued(counts, 0, waiting)),
+        )
+
+    def _holder(self, job_id: str, since: datetime) -> Holder:
+        job = self._runs.job(job_id)
+        place = None if job is None else job.place
+        return Holder(
+            job_id, self._description(job_id), since, None if place is None else str(place)
         )
 
     def _description(self, job_id: str) -> str:

@@ -338,6 +338,7 @@ def _show_job(job: DrivenJob, place: int | None) -> JobView:
         cancelled=job.cancelled,
         labels=job.labels,
         is_lookup=isinstance(job.owner, Instance) and job.owner.looks_again(job),
+        runs_at=None if job.place is None else str(job.place),
     )
 
 

@@ -82,6 +82,8 @@ class JobView(Struct, frozen=True):
     """The labels of the stages that want it."""
     is_lookup: bool = False
     """True if it leaves no record unless it finds something new."""
+    runs_at: str | None = None
+    """The place that its commands run at; None: the engine's machine, or it has none yet."""
 
 
 class StageView(Struct, frozen=True):

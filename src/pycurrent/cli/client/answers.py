@@ -28,6 +28,7 @@ class JobAnswer(TypedDict):
     level: str | None
     cancelled: str | None
     labels: dict[str, str]
+    runs_at: str | None
 
 
 class JobsAnswer(TypedDict):
@@ -380,6 +381,7 @@ class HolderAnswer(TypedDict):
     job: str
     description: str
     since: str
+    runs_at: str | None
 
 
 class QueuedAnswer(TypedDict):

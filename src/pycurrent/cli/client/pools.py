@@ -40,7 +40,9 @@ def _lines(pool: PoolAnswer) -> Iterator[str]:
     of = "" if pool["capacity"] is None else f" of {pool['capacity']:,}"
     yield f"{one_line(pool['label'])}: {used:,}{of} in use, {pool['queue']:,} waiting"
     for one in pool["holders"]:
-        yield f"  holds it  {_age(one['since']):>12}  {one['job']}  {one_line(one['description'])}"
+        at = "" if one["runs_at"] is None else f" at {one['runs_at']}"
+        what = one_line(one["description"])
+        yield f"  holds it  {_age(one['since']):>12}  {one['job']}  {what}{at}"
     if (more := pool["holding"] - len(pool["holders"])) > 0:
         yield f"  and {more:,} more hold one"
     for waiting in pool["waiting"]:

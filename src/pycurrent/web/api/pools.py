@@ -23,6 +23,9 @@ class HolderModel(Model):
     job: str
     description: Text
     since: datetime
+    runs_at: Text | None = Field(
+        description="The place that its commands run at; null for the engine's machine."
+    )
 
 
 class QueuedModel(Model):

@@ -68,6 +68,9 @@ class JobModel(Model):
     pool: Text | None = Field(description="Of which it holds a resource, or waits for one.")
     cancelled: Text | None = Field(description="Why it was cancelled, if it was.")
     labels: dict[str, Text] = Field(description="The labels of the stages that want it.")
+    runs_at: Text | None = Field(
+        description="The place that its commands run at; null for the engine's machine."
+    )
 
 
 class EntryModel(Model):
