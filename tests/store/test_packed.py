@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pycurrent.store import Database, DatabaseReader, JobEnd, UseRecord, labels_text
+from pycurrent.store.packed import FEW
 
 from .conftest import START, Builds, created
 from .test_commits import slow_disk
@@ -17,9 +18,13 @@ TEXTS = st.text(st.characters(exclude_categories=()), max_size=12) | st.sampled_
     ["\0", "a\0b", r"\u0000", r"\\u0000", '"\\"', "1", "null", "\udcff"]
 )
 
+ROW = st.tuples(TEXTS, st.none() | TEXTS, st.none() | st.binary(max_size=9))
+USE = st.tuples(st.integers(0, 3), st.integers(0, 3 * FEW), st.sampled_from(["", "x"]))
+"""A job, a stage and a label."""
+
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(texts=st.lists(st.tuples(TEXTS, st.none() | TEXTS, st.none() | st.binary(max_size=9))))
+@given(texts=st.lists(ROW) | st.lists(ROW, min_size=FEW + 1, max_size=2 * FEW))
 def test_a_row_holds_what_the_record_held(
     db: Database, path: Path, texts: list[tuple[str, str | None, bytes | None]]
 ) -> None:
@@ -90,7 +95,7 @@ def test_a_row_is_as_the_record_was_when_the_commit_began(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     parts=st.lists(
-        st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from(["", "x"]))),
+        st.lists(USE) | st.lists(USE, unique_by=lambda use: use[1], min_size=FEW + 1),
         max_size=4,
     )
 )

@@ -20,6 +20,8 @@ from pycurrent.store.records import CHANGING, COLUMNS, ENDING, Columns, JobRecor
 Write = Callable[[sqlite3.Connection, Mapping[str, str]], None]
 """Puts rows in, within a transaction. From any thread."""
 
+FEW = 8
+"""Rows that take less time one by one: a statement for many is long, and has to be prepared."""
 _PART = 2000
 _LONGEST = 1 << 26
 """Characters of rows that one statement takes: SQLite refuses a text of a billion."""
@@ -30,13 +32,13 @@ _encode = msgspec.json.Encoder().encode
 def inserts(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write jobs for the first time, as they are now."""
     for part in _parts(jobs):
-        yield _write("insert_job", part, COLUMNS.rows(part), COLUMNS.row)
+        yield _write("insert_job", part, COLUMNS.rows, COLUMNS.row)
 
 
 def updates(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write what has changed in jobs since they were inserted, as it is now."""
     for part in _parts(jobs):
-        yield _write("update_job", part, _with_ids(part, CHANGING), _changed)
+        yield _write("update_job", part, partial(_with_ids, CHANGING), _changed)
 
 
 def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
@@ -44,11 +46,11 @@ def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     for part in _parts(jobs):
         # In the order of their rows, as a rule, which is a fifth quicker.
         part.sort(key=_job_id)
-        together = _with_logs(_with_ids(part, ENDING), [job.held for job in part])
+        together = _with_logs(_with_ids(ENDING, part), [job.held for job in part])
         yield partial(_write_all, "end_job", together)
 
 
-def _with_ids(jobs: Iterable[JobRecord], columns: Columns) -> list[list[object]]:
+def _with_ids(columns: Columns, jobs: Iterable[JobRecord]) -> list[list[object]]:
     rows = columns.rows(jobs)
     for job, row in zip(jobs, rows, strict=True):
         row.insert(0, job.job_id)
@@ -94,20 +96,21 @@ def has_nul(text: str) -> bool:
 def _write(
     name: str,
     jobs: Sequence[JobRecord],
-    rows: Sequence[list[object]],
+    rows: Callable[[Sequence[JobRecord]], list[list[object]]],
     one: Callable[[JobRecord], list[object]],
 ) -> Write:
     """`one` gives the row of a job with nothing in it that JSON can't hold."""
     logs = [job.held for job in jobs]
-    try:
-        together = _with_logs(rows, logs)
-    except UnicodeEncodeError:
-        together = _with_logs([one(job) for job in jobs], logs)
-    text = str(together["rows"])
-    if has_nul(text) or len(text) > _LONGEST:
-        one_by_one = [[log, *one(job)] for job, log in zip(jobs, logs, strict=True)]
-        return partial(_write_each, name, one_by_one)
-    return partial(_write_all, name, together)
+    if len(jobs) > FEW:
+        try:
+            together = _with_logs(rows(jobs), logs)
+        except UnicodeEncodeError:
+            together = _with_logs([one(job) for job in jobs], logs)
+        text = str(together["rows"])
+        if not has_nul(text) and len(text) <= _LONGEST:
+            return partial(_write_all, name, together)
+    one_by_one = [[log, *one(job)] for job, log in zip(jobs, logs, strict=True)]
+    return partial(_write_each, name, one_by_one)
 
 
 def _write_each(

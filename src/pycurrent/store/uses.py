@@ -15,7 +15,7 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from pycurrent.store.packed import Write, as_text, has_nul
+from pycurrent.store.packed import FEW, Write, as_text, has_nul
 from pycurrent.store.records import Row, storable, time_text
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -77,11 +77,12 @@ def adding(
         if use.since is not since:
             since, text = use.since, time_text(use.since)
         rows.append((use.job_id, storable(use.stage), sets[use.labels], text))
-    together = as_text(rows)
     # One statement doesn't see what it has added itself.
-    if has_nul(together) or len({row[1] for row in rows}) < len(rows):
-        return partial(_add_each, rows)
-    return partial(_add_all, together)
+    if len(rows) > FEW and len({row[1] for row in rows}) == len(rows):
+        together = as_text(rows)
+        if not has_nul(together):
+            return partial(_add_all, together)
+    return partial(_add_each, rows)
 
 
 def _add_each(
