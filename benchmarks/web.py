@@ -49,6 +49,13 @@ PAINTED = """(wanted) => new Promise((resolve) => {
 """Gives when what a selector finds has been painted, in milliseconds since 1970."""
 
 
+SENT = """() => {
+    const loaded = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
+    return loaded.reduce((sum, one) => sum + one.transferSize, 0);
+}"""
+"""Gives how many bytes the page and all that it has asked for have taken, compressed."""
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
     try:
@@ -125,6 +132,8 @@ async def _views(size: int) -> Samples:
             gc.collect()
             url = site.address.url
             first = await first_view(page, url, "[data-version] :is(.box, .closed)")
+            sent: float = await page.evaluate(SENT)
+            heap = await _heap(page)
             again = await _others(browser, url, "[data-version] :is(.box, .closed)")
             empty = await _others(browser, f"{url}/healthz", "pre")
             changes = [await _change(page, watched, number) for number in range(CHANGES)]
@@ -132,9 +141,20 @@ async def _views(size: int) -> Samples:
         "view-first": first,
         "view": again,
         "view-empty": empty,
+        "view-sent": sent / 1e3,
+        "view-heap": heap / 1e6,
         "change": median(changes),
         "change-slowest": max(changes),
     }
+
+
+async def _heap(page: Page) -> float:
+    """The bytes of the heap of its scripts, without what is garbage."""
+    session = await page.context.new_cdp_session(page)
+    await session.send("HeapProfiler.collectGarbage")
+    await session.send("Performance.enable")
+    metrics = (await session.send("Performance.getMetrics"))["metrics"]
+    return next(float(one["value"]) for one in metrics if one["name"] == "JSHeapUsedSize")
 
 
 async def _others(browser: Browser, url: str, wanted: str) -> float:
@@ -155,6 +175,35 @@ async def _change(page: Page, watched: Var[int], number: int) -> float:
     watched.set(Failed("changed") if name == "failed" else number)
     painted: float = await waiting
     return painted - began
+
+
+# Many tabs of one browser
+
+
+def tabs(count: int) -> Samples:
+    return asyncio.run(_tabs(count))
+
+
+async def _tabs(count: int) -> Samples:
+    watched = Var("watched", 0)
+    with scratch(Place.MEMORY) as folder:
+        async with (
+            serving(in_lists(501, watched), folder) as site,
+            chromium() as browser,
+            opened(browser) as first,
+        ):
+            await until_ok(site.engine)
+            pages = [first, *[await first.context.new_page() for _ in range(count - 1)]]
+            for page in pages:
+                await page.goto(f"{site.address.url}/jobs", wait_until="domcontentloaded")
+            told = '[data-live="counts"] [data-state="failed"]:not(.zero)'
+            waiting = [asyncio.ensure_future(page.evaluate(PAINTED, told)) for page in pages]
+            await asyncio.sleep(1)
+            began = time() * 1e3
+            watched.set(Failed("changed"))
+            painted: list[float] = await asyncio.wait_for(asyncio.gather(*waiting), 60)
+            streams = site.service.events.followers
+    return {"tabs": max(painted) - began, "tabs-streams": streams}
 
 
 # The end of a long log
@@ -214,11 +263,23 @@ BENCHMARKS = (
             ),
             Figure("view", "  of others after it, the median", "ms", {LARGEST: 500, HUGE: 1_000}),
             Figure("view-empty", "  of a page with one word, for comparison", "ms"),
+            Figure("view-sent", "  sent for it, compressed", "kB", {LARGEST: 400, HUGE: 1_000}),
+            Figure("view-heap", "  the heap of its scripts", "MB", {HUGE: 60}),
             Figure("change", "  a stage changes -> it is painted", "ms", {LARGEST: 200, HUGE: 200}),
             Figure("change-slowest", "  the slowest of 11 such", "ms"),
         ),
         sizes=(501, 2_001, LARGEST, HUGE),
         runs={501: 1, 2_001: 1, LARGEST: 1, HUGE: 1},
+    ),
+    Benchmark(
+        "tabs",
+        tabs,
+        (
+            Figure("tabs", "a stage changes -> it is painted in all of n tabs of a browser", "ms"),
+            Figure("tabs-streams", "  streams of events that they have", "", {50: 1}),
+        ),
+        sizes=(50,),
+        runs={50: 1},
     ),
     Benchmark(
         "logs",
