@@ -51,7 +51,7 @@ test: setup  ## run all tests
 properties: setup  ## try the property tests with ten times as many examples (EFFORT=10)
 	EFFORT=$(or $(EFFORT),10) $(BIN)/pytest -n 2 --dist worksteal -m hypothesis --timeout 7200
 
-test-places: setup  ## try all cases at all places: ssh, Slurm
+test-places: setup  ## try all cases at all places: ssh, Slurm, Ray
 	PYCURRENT_PLACES=all $(BIN)/pytest -n 2 --dist worksteal tests/places
 
 test-pythons: $(SITE)  ## run the fast tests on each other Python of this machine

@@ -13,6 +13,8 @@ With `--on ssh:build1,build2` the checks run on these hosts instead, where the f
 
 With `--on slurm:PARTITION` each check has an allocation of a Slurm cluster.
 
+With `--on ray:ADDRESS` they run on the nodes of a Ray cluster, one CPU each.
+
 The checked folder is not watched. `local_ci.py` shows how to follow a repository.
 """
 
@@ -26,9 +28,9 @@ from typing import ClassVar
 
 import pycurrent as current
 from pycurrent import Builder, Current, Job, Level, Pool, Primitive, Schedule, component
-from pycurrent.plugins import slurm, ssh
+from pycurrent.plugins import ray, slurm, ssh
 
-AnyPool = Pool | ssh.Hosts | slurm.Partition
+AnyPool = Pool | ssh.Hosts | slurm.Partition | ray.RayPool
 DAILY = Schedule(valid_for=timedelta(days=1))
 THIS = shlex.quote(sys.executable)
 CHECKS = ("-m compileall -q .", "-W error -c 'import pycurrent.testing'", "-m pydoc pycurrent")
@@ -94,8 +96,12 @@ def pool_of(on: str, workers: int) -> AnyPool:
             return ssh.Hosts(where.split(","), capacity=workers)
         case "slurm" if where:
             return slurm.Partition(where, capacity=workers)
+        case "ray" if where:
+            return ray.Cluster(where, capacity=workers)
         case _:
-            raise current.UsageError(f"--on takes ssh:HOST,HOST or slurm:PARTITION, not {on}")
+            raise current.UsageError(
+                f"--on takes ssh:HOST,HOST or slurm:PARTITION or ray:ADDRESS, not {on}"
+            )
 
 
 def matrix(
@@ -112,7 +118,7 @@ def matrix(
         checks: the arguments for them, as in a shell
         folder: the folder in which they run
         workers: how many run at once; with ssh, on each host
-        on: where they run, as ssh:HOST,HOST or slurm:PARTITION
+        on: where they run, as ssh:HOST,HOST or slurm:PARTITION or ray:ADDRESS
     """
     pool = pool_of(on, workers)
     ask, runner = Ask(pool), Check(folder.absolute(), pool)

@@ -10,9 +10,10 @@ from pycurrent.plugins import (
     github,
     gitlab,
     login,
+    ray,
     slack,
     slurm,
     ssh,
 )
 
-PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, slack, slurm, ssh)
+PLUGINS = (command, docker, forge, forgejo, fs, git, github, gitlab, login, ray, slack, slurm, ssh)

@@ -35,6 +35,8 @@ OURS = {
     "FileMonitor": "given_instead watching",
     "Hosts": "counting has_room keep_open lends_places places",
     "Partition": "counting has_room lends_places",
+    "Cluster": "counting has_room lends_places",
+    "RayPool": "counting has_room lends_places",
     "Input": "remedy type_name",
     "LogRule": "as_record of_record",
     "Monitor": "given_instead watching",

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -43,7 +43,12 @@ async def engine_at(moment: str, folder: Path, mark: str) -> AsyncIterator[subpr
 
 async def gone(mark: str) -> None:
     """Returns once no process with the mark lives; their supervisors see to that."""
-    for pid in marked(mark):
+    await all_gone(marked(mark))
+
+
+async def all_gone(pids: Iterable[int]) -> None:
+    """Returns once none of these processes lives."""
+    for pid in pids:
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:

@@ -1,8 +1,9 @@
-"""The places that all cases are tried at: this machine, a host by ssh, and a Slurm cluster, which
-are this machine, too.
+"""The places that all cases are tried at: this machine, a host by ssh, a Slurm cluster, and a node
+of a Ray cluster, which are all this machine.
 
-Starting in an allocation takes a second, so only the cases marked `every_place` are tried there,
-unless PYCURRENT_PLACES is `all` (`make test-places`).
+Starting in an allocation of Slurm takes a second, and each command at a node of Ray longer than by
+ssh, so only the cases marked `every_place` are tried there, unless PYCURRENT_PLACES is `all`
+(`make test-places`).
 
 Where there can be no server of a kind the tests are skipped, with the reason; but with CI or
 PYCURRENT_REQUIRE_ALL in the environment they fail.
@@ -24,6 +25,13 @@ from ..debian import MissingPart, missing
 from ..plugins.slurmd import Slurm
 from ..plugins.sshd import Sshd, find_sshd, new_key
 from .at import At
+from .ray_head import RayHead
+
+
+def place_of(item: pytest.Item) -> object:
+    """The place that a case is tried at; None if it is at none."""
+    spec = getattr(item, "callspec", None)
+    return None if spec is None else spec.params.get("pool")
 
 
 @pytest.fixture(scope="session")
@@ -36,9 +44,29 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return new_key(tmp_path_factory.mktemp("key") / "id")
 
 
+@pytest.fixture(scope="session")
+def ray_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the user at the cluster."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def head(ray_home: Path) -> Iterator[RayHead]:
+    """A Ray cluster."""
+    head = RayHead(ray_home, serves_clients=True)
+    try:
+        head.start()
+        yield head
+    finally:
+        head.stop()
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    """The home of the user at the host, a new one."""
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The home of the user at the host, a new one; that of a cluster is shared by all cases."""
+    if place_of(request.node) == "ray":
+        shared: Path = request.getfixturevalue("ray_home")
+        return shared
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
@@ -93,7 +121,7 @@ def partition(
     cluster.clean()
 
 
-FEW_AT = {"slurm"}
+FEW_AT = {"slurm", "ray"}
 """The places at which a part of the cases is tried."""
 
 
@@ -107,14 +135,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for_all(item: pytest.Item) -> bool:
-    if item.get_closest_marker("full_size") is not None:
+    assert isinstance(item, pytest.Function)
+    if item.get_closest_marker("full_size") is not None or "other_head" in item.fixturenames:
         return True
     given = item.callspec.params.values() if hasattr(item, "callspec") else ()
     is_costly = any(isinstance(value, str) and value in FEW_AT for value in given)
     return is_costly and item.get_closest_marker("every_place") is None
 
 
-@pytest.fixture(params=["local", "ssh", "slurm"])
+@pytest.fixture(params=["local", "ssh", "slurm", "ray"])
 def pool(request: pytest.FixtureRequest) -> AnyPool | None:
     """The pool of a place: None for this machine."""
     match request.param:
@@ -124,6 +153,9 @@ def pool(request: pytest.FixtureRequest) -> AnyPool | None:
             hosts = request.getfixturevalue("hosts")
             made: ssh.Hosts = hosts(request.getfixturevalue("server"), capacity=4)
             return made
+        case "ray":
+            head: RayHead = request.getfixturevalue("head")
+            return head.cluster()
         case _:
             partition: slurm.Partition = request.getfixturevalue("partition")
             return partition

@@ -1,0 +1,62 @@
+"""Carries bytes between a shell on a node, by its carrier, and the descriptors of a relay."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import Any
+
+_CHUNK = 256 << 10
+"""Bytes that are carried at once."""
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+async def until_readable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(descriptor, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(descriptor)
+
+
+async def _until_writable(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_writer(descriptor, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_writer(descriptor)
+
+
+async def feed(carrier: Any, name: str, descriptor: int) -> None:
+    """Give a shell what can be read, to its end."""
+    while True:
+        await until_readable(descriptor)
+        with contextlib.suppress(BlockingIOError):
+            data = os.read(descriptor, _CHUNK)
+            await carrier.give.remote(name, data)
+            if not data:
+                return
+
+
+async def print_from(carrier: Any, name: str, descriptors: list[int]) -> int:
+    """Write what a shell prints, as fast as that is read; gives its status."""
+    while True:
+        *printed, status = await carrier.take.remote(name)
+        for descriptor, data in zip(descriptors[1:], printed, strict=True):
+            unsent = memoryview(data)
+            while unsent:
+                try:
+                    unsent = unsent[os.write(descriptor, unsent) :]
+                except BlockingIOError:
+                    await _until_writable(descriptor)
+        if status is not None:
+            return int(status)
