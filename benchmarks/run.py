@@ -37,6 +37,7 @@ from benchmarks import (
     outputs,
     processes,
     queued,
+    ray_jobs,
     slurm_jobs,
     steps,
     tested,
@@ -72,6 +73,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *durable.BENCHMARKS,
     *hosts.BENCHMARKS,
     *slurm_jobs.BENCHMARKS,
+    *ray_jobs.BENCHMARKS,
 )
 QUICK = 50
 """The size with `--quick`: only to see that all still runs."""
