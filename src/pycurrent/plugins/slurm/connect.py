@@ -29,6 +29,7 @@ _WHY = {
     "PREEMPTED": "one of higher priority has taken its place",
     "CANCELLED": "somebody has cancelled it",
 }
+UNKNOWN = "Slurm does not know it any more"
 _STATUSES = {"127": "there is no python3 there", "64": "python3 there is older than 3.8"}
 
 
@@ -49,22 +50,30 @@ def _run(argv: list[str], *, has_stdio: bool) -> tuple[int, bytes]:
     return (os.WEXITSTATUS(status) if os.WIFEXITED(status) else 1), said
 
 
-def over(job: str) -> str | None:
-    """Why nothing of a job runs any more; None if that is not so, or not known."""
-    status, said = _run(
-        ["squeue", "--noheader", "--states=all", f"--jobs={job}", "--Format=State:|,exit_code:|"],
-        has_stdio=False,
-    )
-    text = said.decode(errors="replace").strip()
-    if status:
-        return "Slurm does not know it any more" if "Invalid job id" in text else None
-    state, _, code = text.partition("|")
-    state, code = state.strip(), code.strip("| ")
+def question(job: str) -> list[str]:
+    """The command that tells how a job is. It fails if Slurm does not know it any more."""
+    options = ["--noheader", "--states=all", "--Format=State:|,exit_code:|"]
+    return ["squeue", *options, f"--jobs={job}"]
+
+
+def end_in(answer: str) -> str | None:
+    """Why nothing of a job runs any more, by the answer; None if that is not so, or not known."""
+    state, _, code = answer.partition("|")
+    state, code = state.strip(), code.strip("| \n")
     if state in _LIVE or state in _NOT_KNOWN:
         return None
     if not state:
-        return "Slurm does not know it any more"
+        return UNKNOWN
     return f"{state}: {_WHY[state]}" if state in _WHY else f"{state}, {_of_exit(code)}"
+
+
+def over(job: str) -> str | None:
+    """Why nothing of a job runs any more; None if that is not so, or not known."""
+    status, said = _run(question(job), has_stdio=False)
+    text = said.decode(errors="replace")
+    if status:
+        return UNKNOWN if "Invalid job id" in text else None
+    return end_in(text)
 
 
 def _of_exit(code: str) -> str:

@@ -205,7 +205,7 @@ class Partition(CustomPool[Place]):
 
     async def _begun(self, job: DrivenJob, number: int) -> Allocation:
         """Wait in Slurm's queue."""
-        pause, reason = _LOOK, "None"
+        slurm, pause, reason = self._slurm(job), _LOOK, "None"
 
         def why() -> str:
             told = "" if reason == "None" else f": {reason}"
@@ -214,15 +214,11 @@ class Partition(CustomPool[Place]):
         with job.waiting_for(why):
             while True:
                 allocation = await self._looked_at(job, number, pause / 2)
-                if allocation is None:
-                    raise PlaceLost(f"Slurm does not know its job {number} any more")
-                if runs(allocation):
+                if allocation is not None and runs(allocation):
                     return allocation
-                if not waits(allocation):
-                    raise PlaceLost(
-                        f"Slurm's job {number} has ended before it began: {allocation.state}"
-                        f" ({allocation.reason})"
-                    )
+                if allocation is None or not waits(allocation):
+                    end = await self._persistent(job, lambda: slurm.end_of(number))
+                    raise PlaceLost(f"Slurm's job {number} is over: {end}")
                 reason = allocation.reason
                 await asyncio.sleep(pause)
                 pause = min(1.25 * pause, _LONGEST_LOOK)

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from pycurrent.engine.place_asking import said
 from pycurrent.errors import PycurrentError
+from pycurrent.plugins.slurm.connect import UNKNOWN, end_in, question
 
 if TYPE_CHECKING:
     from pycurrent.engine.process import Processes
@@ -42,11 +43,12 @@ class Allocation(Struct, frozen=True):
     node: str
 
 
-_PENDING = frozenset({"PENDING", "CONFIGURING", "REQUEUED"})
+# How one that is about to end has ended is known once it has.
+_PENDING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "COMPLETING"})
 
 
 def waits(allocation: Allocation) -> bool:
-    """True if it has not begun."""
+    """True if more is to be known of it: it has not begun, or is about to end."""
     return allocation.state in _PENDING
 
 
@@ -87,6 +89,13 @@ class SlurmCommands:
         """The number of the job of this name, if there is one that has not ended."""
         found = await self._run(["squeue", "--noheader", f"--name={name}", "--format=%i"])
         return int(found.split()[0]) if found else None
+
+    async def end_of(self, number: int) -> str:
+        """Why a job has ended that has, in words for people."""
+        try:
+            return end_in(await self._run(question(str(number)))) or UNKNOWN
+        except SlurmRefuses:
+            return UNKNOWN
 
     async def cancel(self, *what: str) -> None:
         """Cancel jobs that have not ended."""
