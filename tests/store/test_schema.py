@@ -376,3 +376,8 @@ def test_a_large_database_can_be_looked_through(path: Path) -> None:
         file.write(b"\xa5" * 8192)
     with Database.open(path) as database:
         assert isinstance(database.look_through(), StoreDamaged)
+
+
+def test_no_parameter_is_named_by_a_number() -> None:
+    """Python warns of that from 3.12 on, and refuses it from 3.14 on."""
+    assert [name for name, query in load_queries().items() if re.search(r"\?[0-9]", query)] == []

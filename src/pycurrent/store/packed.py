@@ -32,13 +32,13 @@ _encode = msgspec.json.Encoder().encode
 def inserts(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write jobs for the first time, as they are now."""
     for part in _parts(jobs):
-        yield _write("insert_job", part, COLUMNS.rows, COLUMNS.row)
+        yield _write("insert_job", part, COLUMNS.rows, COLUMNS.row, COLUMNS.row)
 
 
 def updates(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write what has changed in jobs since they were inserted, as it is now."""
     for part in _parts(jobs):
-        yield _write("update_job", part, partial(_with_ids, CHANGING), _changed)
+        yield _write("update_job", part, partial(_with_ids, CHANGING), _changed, _changed_alone)
 
 
 def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
@@ -59,6 +59,10 @@ def _with_ids(columns: Columns, jobs: Iterable[JobRecord]) -> list[list[object]]
 
 def _changed(job: JobRecord) -> list[object]:
     return [job.job_id, *CHANGING.row(job)]
+
+
+def _changed_alone(job: JobRecord) -> list[object]:
+    return [*CHANGING.row(job), job.job_id]
 
 
 def _parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:
@@ -98,8 +102,11 @@ def _write(
     jobs: Sequence[JobRecord],
     rows: Callable[[Sequence[JobRecord]], list[list[object]]],
     one: Callable[[JobRecord], list[object]],
+    alone: Callable[[JobRecord], list[object]],
 ) -> Write:
-    """`one` gives the row of a job with nothing in it that JSON can't hold."""
+    """`one` gives the row of a job with nothing in it that JSON can't hold, and `alone` that of the
+    statement for one.
+    """
     logs = [job.held for job in jobs]
     if len(jobs) > FEW:
         try:
@@ -109,7 +116,7 @@ def _write(
         text = str(together["rows"])
         if not has_nul(text) and len(text) <= _LONGEST:
             return partial(_write_all, name, together)
-    one_by_one = [[log, *one(job)] for job, log in zip(jobs, logs, strict=True)]
+    one_by_one = [[log, *alone(job)] for job, log in zip(jobs, logs, strict=True)]
     return partial(_write_each, name, one_by_one)
 
 

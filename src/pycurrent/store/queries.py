@@ -22,7 +22,7 @@ _COLUMNS = {
     "{given_columns}": ", ".join(f"one.value ->> {at}" for at, _ in enumerate(COLUMNS.names, 2)),
     "{given_changes}": _given(CHANGING.names, 3),
     "{given_ending}": _given(ENDING.names, 3),
-    "{changes}": ", ".join(f"{name} = ?{at}" for at, name in enumerate(CHANGING.names, 3)),
+    "{changes}": ", ".join(f"{name} = ?" for name in CHANGING.names),
     "{excluded}": ", ".join(f"{name} = excluded.{name}" for name in CHANGING.names),
 }
 

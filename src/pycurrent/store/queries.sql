@@ -23,7 +23,7 @@ SELECT substr(:logs, one.value ->> 0, one.value ->> 1), {given_columns}
 
 -- name: update_job
 -- Write what has changed in a job since it was inserted.
-UPDATE job SET log = ?1, {changes} WHERE job_id = ?2;
+UPDATE job SET log = ?, {changes} WHERE job_id = ?;
 
 -- name: update_jobs
 -- The same of many, with the id behind the place of the log.
