@@ -2,6 +2,7 @@
 
 engine_at_place.py PLAN FOLDER IS_DURABLE ssh HOST USER PORT KEY KNOWN
 engine_at_place.py PLAN FOLDER IS_DURABLE slurm
+engine_at_place.py PLAN FOLDER IS_DURABLE ray ADDRESS TOKEN
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from pycurrent.engine import AnyPool, Config
 from pycurrent.facade import Engine
-from pycurrent.plugins import slurm, ssh
+from pycurrent.plugins import ray, slurm, ssh
 from pycurrent.term import Current, Ok, component
 
 if __name__ == "__main__":
@@ -47,6 +48,8 @@ def pool_of(way: Sequence[str], *, lease: float = 60.0, by_name: bool = True) ->
             name = user if by_name else None
             made = ssh.Host(host, name, int(port), Path(key), Path(known), connect_timeout=5)
             return ssh.Hosts([made], capacity=2, lease=lease)
+        case ["ray", address, token]:
+            return ray.Cluster(address, token=token, lease=lease)
         case _:
             return slurm.Partition("ci", memory="100M", lease=lease)
 

@@ -29,7 +29,7 @@ from ..engine import durable
 from ..engine.doing import do, one
 from ..engine.marks import marked
 from ..engine.test_killed import all_gone, gone
-from . import engine_at_ray
+from . import engine_at_place
 from .at import printed
 from .ray_head import RayHead
 
@@ -187,9 +187,10 @@ class Trial:
     @asynccontextmanager
     async def killed(self, *, is_durable: bool = True) -> AsyncIterator[None]:
         """The engine was killed while a command of its job waits."""
-        given = ["one", str(self.folder), str(int(is_durable)), self.head.address, self.head.token]
+        way = ["ray", self.head.address, self.head.token]
+        given = ["one", str(self.folder), str(int(is_durable)), *way]
         process = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, engine_at_ray.__file__, *given],
+            [sys.executable, engine_at_place.__file__, *given],
             env={**os.environ, "MARK": self.here},
         )
         try:
@@ -210,7 +211,7 @@ class Trial:
     def engine(self, *, is_durable: bool = True, lease: float = 60.0) -> Harness:
         cluster = self.head.cluster(lease=lease)
         return Harness(
-            lambda: engine_at_ray.pipeline("one", self.folder, cluster, is_durable=is_durable),
+            lambda: engine_at_place.pipeline("one", self.folder, cluster, is_durable=is_durable),
             state_dir=self.folder / "state",
             config=Config(lease=durable.LEASE),
             start=datetime.now(UTC),
