@@ -25,19 +25,26 @@ import os
 import select
 import signal
 import sys
-import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
     from typing import Any
 
     from pycurrent.places import frames
+    from pycurrent.places.connection import (
+        Connection,
+        Gone,
+        NotConnected,
+        NotPossible,
+        Told,
+        now,
+    )
     from pycurrent.places.frames import Kind
 else:
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     import frames
+    from connection import Connection, Gone, NotConnected, NotPossible, Told, now
     from frames import Kind
 
 # ruff: noqa: PTH116
@@ -49,186 +56,6 @@ _MARGIN = 10.0
 """Seconds that are waited for longer than a command can be there."""
 _LAST = 10.0
 """Seconds for which the end of a connection is waited for that is needed no more."""
-_GREETING = 64 << 10
-"""Bytes that a login shell may print."""
-_GREETED, _LEAST_GREETED = 120.0, 10.0
-"""Seconds that an agent may take to greet: at most, and where the time is over."""
-_KEPT = 8 << 10
-"""Bytes of what the transport says that are kept."""
-_NO_CONNECTION = 255
-"""The status of a transport that has no connection: ssh's own, for all that fails before."""
-_GONE = 254
-"""The status of a transport whose place is gone for good: nothing runs there any more."""
-
-
-class NotConnected(Exception):
-    """There is no connection; a later attempt may help."""
-
-
-class NotPossible(Exception):
-    """There is a connection, but nothing that could run there."""
-
-
-class Gone(Exception):
-    """The place is gone for good, and all that ran there has ended."""
-
-
-def _now() -> float:
-    # With the time that this machine has slept: leases run on meanwhile.
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-class Told:
-    """Knows whether this was told to end, and wakes up a poll for that."""
-
-    def __init__(self) -> None:
-        self.to_end = False
-        self.wakeup, writer = os.pipe()
-        os.set_blocking(self.wakeup, False)
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._hear)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-
-    def _hear(self, _: int, __: FrameType | None) -> None:
-        self.to_end = True
-
-    def settle(self) -> None:
-        """It was heard."""
-        with contextlib.suppress(BlockingIOError):
-            os.read(self.wakeup, 4096)
-
-
-class Connection:
-    """A transport with an agent at its other end. Messages are sent while others are awaited."""
-
-    def __init__(self, transport: list[str], told: Told) -> None:
-        """Raises `NotConnected`, `NotPossible` and `Gone`."""
-        self._told = told
-        theirs_in, ours_in = os.pipe()
-        ours_out, theirs_out = os.pipe()
-        ours_err, theirs_err = os.pipe()
-        stdio = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((theirs_in, theirs_out))]
-        stdio.append((os.POSIX_SPAWN_DUP2, theirs_err, 2))
-        # It is not ended with this one: what is there is to be ended by a message.
-        ignoring = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec "$@"', "sh", *transport]
-        self._pid = os.posix_spawn(
-            ignoring[0], ignoring, os.environ, file_actions=stdio, setpgroup=0
-        )
-        for descriptor in (theirs_in, theirs_out, theirs_err):
-            os.close(descriptor)
-        for descriptor in (ours_in, ours_out, ours_err):
-            os.set_blocking(descriptor, False)
-        self._in, self._out, self._err = ours_in, ours_out, ours_err
-        self._said = b""
-        self._reader = frames.Reader()
-        self.outbox = frames.Outbox(ours_in)
-        self.sent = _now()
-        """When something was sent last."""
-        self.early = b""
-
-    def greet(self, programs: bytes, limit: float, *, may_give_up: bool) -> None:
-        """Wait for the agent, which is sent its program if it has none: until the time `limit`, but
-        some seconds at least. It may give up if this is told to end.
-        """
-        received = b""
-        deadline = _now() + min(_GREETED, max(_LEAST_GREETED, limit - _now()))
-        while True:
-            _, mark, after = received.partition(frames.MARK)
-            if mark and after:
-                break
-            if (self._told.to_end and may_give_up) or _now() > deadline:
-                self.close()
-                raise NotConnected("there is no answer of python3 there")
-            more = self._receive(deadline - _now())
-            if more == b"" or len(received) > _GREETING:
-                raise self._failure(is_early=True)
-            received += more or b""
-        if after[:1] == b"n":
-            self.outbox.add(b"%8d" % len(programs) + programs)
-        self.early = after[1:]
-
-    def _receive(self, seconds: float | None) -> bytes | None:
-        """Send, and what has come; None if nothing has, empty at the end."""
-        poll = select.poll()
-        for descriptor in (self._out, self._err, self._told.wakeup):
-            if descriptor >= 0:
-                poll.register(descriptor, select.POLLIN)
-        if self.outbox:
-            poll.register(self._in, select.POLLOUT)
-        ready = {fd for fd, _ in poll.poll(None if seconds is None else max(0, seconds) * 1000)}
-        if self._told.wakeup in ready:
-            self._told.settle()
-        if self._err in ready:
-            self._hear()
-        if self._in in ready:
-            try:
-                self.outbox.send()
-                self.sent = _now()
-            except OSError:
-                return b""
-        return frames.read_some(self._out) if self._out in ready else None
-
-    def _hear(self) -> None:
-        said = frames.read_some(self._err)
-        if said == b"":
-            os.close(self._err)
-            self._err = -1
-        self._said = (self._said + (said or b""))[-_KEPT:]
-
-    def messages(self, seconds: float | None) -> Iterator[tuple[Kind, bytes]]:
-        """The messages that come within so long. Raises `NotConnected` at their end."""
-        if self.early:
-            early, self.early = self.early, b""
-            yield from self._reader.feed(early)
-            return
-        received = self._receive(seconds)
-        if received == b"":
-            raise self._failure(is_early=False)
-        try:
-            yield from self._reader.feed(received or b"")
-        except frames.Damaged as why:
-            raise NotConnected(f"the agent there has sent {why}") from None
-
-    def _failure(self, *, is_early: bool) -> NotConnected | NotPossible | Gone:
-        status = self.close()
-        lines = [line for line in self._said.decode(errors="replace").splitlines() if line.strip()]
-        said = lines[-1].strip() if lines else f"it ended with status {status}"
-        if status == _GONE:
-            return Gone(said)
-        if status == _NO_CONNECTION or status < 0 or not is_early:
-            return NotConnected(said)
-        if status == 127:
-            return NotPossible(f"there is no python3 there: {said}")
-        return NotPossible(said)
-
-    def close(self) -> int:
-        """Its status. Once."""
-        os.close(self._in)
-        os.close(self._out)
-        deadline = _now() + 1
-        while True:
-            while self._err >= 0 and _poll_one(self._err):
-                self._hear()
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if pid:
-                break
-            if _now() > deadline:
-                os.killpg(self._pid, signal.SIGKILL)
-            time.sleep(0.005)
-        while self._err >= 0 and _poll_one(self._err):
-            self._hear()
-        if self._err >= 0:
-            os.close(self._err)
-        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
-
-
-def _poll_one(descriptor: int) -> bool:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
 
 
 class Relay:
@@ -250,7 +77,7 @@ class Relay:
         self._is_command = request["do"] == "run"
         self._sent: float | None = None
         """When a message was sent last to an agent that has the request."""
-        self._began = _now()
+        self._began = now()
         self._at = [_size("spool"), _size("out")] if self._is_command else [0, 0]
         self._state = ""
 
@@ -276,7 +103,7 @@ class Relay:
                 reason = str(why)
             if self._told.to_end and self._sent is None:
                 return {"status": -signal.SIGTERM, "how": "asked", "left": None}
-            if _now() + pause > self._limit:
+            if now() + pause > self._limit:
                 kind = "not_started" if self._sent is None else "silent"
                 return {kind: reason}
             self._say(reason)
@@ -338,7 +165,7 @@ class Relay:
     def _follow(
         self, connection: Connection, feeding: Iterator[bytes], output: int
     ) -> dict[str, Any]:
-        said_alive = _now()
+        said_alive = now()
         has_cancelled, feeds = False, True
         while True:
             while feeds and not connection.outbox.is_full:
@@ -351,8 +178,8 @@ class Relay:
             if self._told.to_end and not self._is_command:
                 connection.close()
                 return {"lost": "its job has ended"}
-            if _now() > said_alive + self._alive:
-                said_alive = _now()
+            if now() > said_alive + self._alive:
+                said_alive = now()
                 connection.outbox.add(frames.encode(Kind.ALIVE))
             # Once it may have come it counts, whether or not it has.
             self._sent = connection.sent
