@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pycurrent.engine import Config
 from pycurrent.term import Failed, Ok
 from pycurrent.testing import Harness
 
@@ -26,6 +22,7 @@ from ..plugins.slurmd import Slurm
 from ..plugins.sshd import Sshd
 from . import engine_at_place
 from .at import printed
+from .trials import PRINTED, Trial
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -33,50 +30,13 @@ pytestmark = [
 ]
 
 
-class Trial:
-    """A place, an engine's folder, and the marks of the processes here and there."""
+class TrialAt(Trial):
+    """At a host or a cluster, where all processes have the mark `there`."""
 
     def __init__(self, folder: Path, server: Sshd | Slurm, way: list[str], there: str) -> None:
-        self.folder = folder
+        super().__init__(folder, way)
         self.server = server
-        self.way = way
-        self.here, self.there = uuid.uuid4().hex, there
-        for name in ("begun", "go"):
-            os.mkfifo(folder / name)
-
-    @asynccontextmanager
-    async def killed(self, plan: str, *, is_durable: bool = True) -> AsyncIterator[None]:
-        """The engine was killed while a command of its job waits."""
-        given = [plan, str(self.folder), str(int(is_durable)), *self.way]
-        process = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, engine_at_place.__file__, *given],
-            env={**os.environ, "MARK": self.here},
-        )
-        try:
-            await self.begun()
-        finally:
-            process.kill()
-            process.wait()
-        yield
-
-    async def begun(self) -> None:
-        """Wait until the command runs that waits."""
-        await asyncio.to_thread((self.folder / "begun").read_bytes)
-
-    async def go(self) -> None:
-        """Let the command that waits go on."""
-        await asyncio.to_thread((self.folder / "go").write_bytes, b"")
-
-    def engine(
-        self, plan: str, *, is_durable: bool = True, lease: float = 60.0, by_name: bool = True
-    ) -> Harness:
-        pool = engine_at_place.pool_of(self.way, lease=lease, by_name=by_name)
-        return Harness(
-            lambda: engine_at_place.pipeline(plan, self.folder, pool, is_durable=is_durable),
-            state_dir=self.folder / "state",
-            config=Config(lease=durable.LEASE),
-            start=datetime.now(UTC),
-        )
+        self.there = there
 
     def lose_connections(self) -> None:
         """Break off what is connected; nothing comes through."""
@@ -94,11 +54,6 @@ class Trial:
         else:
             self.server.start_controller()
 
-    @property
-    def ran(self) -> list[str]:
-        """The commands that have run."""
-        return (self.folder / "ran").read_text().split()
-
     def clean(self) -> None:
         for pid in (*marked(self.here), *marked(self.there)):
             with suppress(ProcessLookupError):
@@ -106,7 +61,7 @@ class Trial:
 
 
 @pytest.fixture(params=["ssh", "slurm"])
-def trial(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[Trial]:
+def trial(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterator[TrialAt]:
     there = uuid.uuid4().hex
     environment = {"HOME": str(home), "MARK": there}
     if request.param == "ssh":
@@ -117,14 +72,14 @@ def trial(request: pytest.FixtureRequest, tmp_path: Path, home: Path) -> Iterato
         known = tmp_path / "known"
         known.write_text(server.known_hosts_line)
         way = ["ssh", server.host, server.user, str(server.port), str(key), str(known)]
-        trial = Trial(tmp_path, server, way, there)
+        trial = TrialAt(tmp_path, server, way, there)
         yield trial
         server.stop()
     else:
         request.getfixturevalue("partition")
         cluster: Slurm = request.getfixturevalue("cluster")
         cluster.set_environment(environment)
-        trial = Trial(tmp_path, cluster, ["slurm"], there)
+        trial = TrialAt(tmp_path, cluster, ["slurm"], there)
         yield trial
         cluster.clean()
     trial.clean()
@@ -149,12 +104,9 @@ def supervisor_of(mark: str) -> int:
     raise AssertionError("it does not run")
 
 
-PRINTED = ["first prints", "second prints", "**** after"]
-
-
 @pytest.mark.every_place
 @pytest.mark.parametrize("ended_meanwhile", [False, True])
-async def test_a_job_goes_on_where_it_was(trial: Trial, ended_meanwhile: bool) -> None:
+async def test_a_job_goes_on_where_it_was(trial: TrialAt, ended_meanwhile: bool) -> None:
     """At the same host; also where a command came to its end while no engine was there."""
     async with trial.killed("one"):
         if ended_meanwhile:
@@ -173,7 +125,7 @@ async def test_a_job_goes_on_where_it_was(trial: Trial, ended_meanwhile: bool) -
 
 
 @pytest.mark.parametrize("plan", ["both", "output", "in_tempdir", "once", "fails", "crossed"])
-async def test_all_kinds_of_work_go_on(trial: Trial, plan: str) -> None:
+async def test_all_kinds_of_work_go_on(trial: TrialAt, plan: str) -> None:
     """With what they have printed and made before."""
     async with trial.killed(plan):
         (trial.folder / "again").touch()
@@ -187,7 +139,7 @@ async def test_all_kinds_of_work_go_on(trial: Trial, plan: str) -> None:
 
 
 @by_ssh
-async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: Trial) -> None:
+async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: TrialAt) -> None:
     """What the job has left there is ended, and the work is run afresh at another host."""
     async with trial.killed("one"), trial.engine("one", by_name=False) as h:
         await trial.begun()
@@ -198,7 +150,7 @@ async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: Trial) -
         assert len(h.engine.history()) == 2
 
 
-async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: Trial) -> None:
+async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: TrialAt) -> None:
     """And is run again by the next one, when nothing of it is left."""
     async with trial.killed("one", is_durable=False):
         await gone(trial.there)
@@ -210,7 +162,7 @@ async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: Trial) -> N
             assert len(h.engine.history()) == 2
 
 
-async def test_a_relay_that_is_killed_is_begun_again(trial: Trial) -> None:
+async def test_a_relay_that_is_killed_is_begun_again(trial: TrialAt) -> None:
     """Its command goes on; it may be killed again and again."""
     async with trial.engine("one") as h:
         await trial.begun()
@@ -223,7 +175,7 @@ async def test_a_relay_that_is_killed_is_begun_again(trial: Trial) -> None:
         assert printed(h.log("work")) == PRINTED
 
 
-async def test_a_machine_that_is_started_again_finds_its_commands(trial: Trial) -> None:
+async def test_a_machine_that_is_started_again_finds_its_commands(trial: TrialAt) -> None:
     """Engine and relays are gone at once: the next engine asks the host."""
     async with trial.killed("one"):
         for pid in marked(trial.here):
@@ -238,7 +190,7 @@ async def test_a_machine_that_is_started_again_finds_its_commands(trial: Trial) 
             assert printed(h.log("work")) == PRINTED
 
 
-async def test_a_lost_connection_is_made_again(trial: Trial) -> None:
+async def test_a_lost_connection_is_made_again(trial: TrialAt) -> None:
     """The command goes on meanwhile, and the log says what the job waits for."""
     async with trial.engine("one") as h:
         await trial.begun()
@@ -254,7 +206,7 @@ async def test_a_lost_connection_is_made_again(trial: Trial) -> None:
         assert printed(h.log("work")) == PRINTED
 
 
-async def test_a_host_that_is_gone_for_too_long_loses_its_commands(trial: Trial) -> None:
+async def test_a_host_that_is_gone_for_too_long_loses_its_commands(trial: TrialAt) -> None:
     """They are ended there by their lease; the job has failed for a reason that is not its work."""
     async with trial.engine("one", is_durable=False, lease=1.0) as h:
         await trial.begun()
@@ -263,7 +215,7 @@ async def test_a_host_that_is_gone_for_too_long_loses_its_commands(trial: Trial)
         await gone(trial.there)
 
 
-async def test_a_job_is_cancelled_although_the_connection_is_lost(trial: Trial) -> None:
+async def test_a_job_is_cancelled_although_the_connection_is_lost(trial: TrialAt) -> None:
     """It ends when the host is there again, and its command has ended."""
     async with trial.engine("one") as h:
         await trial.begun()
@@ -276,7 +228,7 @@ async def test_a_job_is_cancelled_although_the_connection_is_lost(trial: Trial) 
         await gone(trial.there)
 
 
-async def test_a_supervisor_that_is_killed_takes_its_command_with_it(trial: Trial) -> None:
+async def test_a_supervisor_that_is_killed_takes_its_command_with_it(trial: TrialAt) -> None:
     """What became of it is not known, and nothing of it is left."""
     async with trial.engine("one") as h:
         await trial.begun()

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pycurrent.engine import Config, Job, Level
+from pycurrent.engine import Job, Level
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins import ray
 from pycurrent.plugins.ray.head import explain
@@ -29,9 +26,9 @@ from ..engine import durable
 from ..engine.doing import do, one
 from ..engine.marks import marked
 from ..engine.test_killed import all_gone, gone
-from . import engine_at_place
 from .at import printed
 from .ray_head import RayHead
+from .trials import PRINTED, Trial
 
 pytestmark = [
     pytest.mark.timeout(120),
@@ -157,6 +154,8 @@ def test_failures_to_connect_say_what_to_do(error: Exception, says: str) -> None
         ({"resources": {"CPU": 1}}, UsageError, "write cpus= instead of CPU"),
         ({"resources": {"GPU": 1}}, UsageError, "a resource of another name"),
         ({"labels": {"a": 1}}, WrongKind, "labels= takes texts"),
+        ({"labels": {"a": "b c$"}}, UsageError, "values like arm64, !arm64 or in"),
+        ({"labels": {"a b": "c"}}, UsageError, "values like arm64, !arm64 or in"),
         ({"capacity": 0}, UsageError, "capacity of 1 or more"),
     ],
 )
@@ -174,53 +173,12 @@ def test_memory_is_written_as_people_do() -> None:
     assert asked == [4 << 30, 4 << 30, 1 << 19, 2048, 2048]
 
 
-class Trial:
-    """A cluster, and an engine's folder."""
+class TrialOfRay(Trial):
+    """At a cluster, of which the test knows the processes by their folder."""
 
     def __init__(self, folder: Path, head: RayHead) -> None:
-        self.folder = folder
+        super().__init__(folder, ["ray", head.address, head.token])
         self.head = head
-        self.here = uuid.uuid4().hex
-        for name in ("begun", "go"):
-            os.mkfifo(folder / name)
-
-    @asynccontextmanager
-    async def killed(self, *, is_durable: bool = True) -> AsyncIterator[None]:
-        """The engine was killed while a command of its job waits."""
-        way = ["ray", self.head.address, self.head.token]
-        given = ["one", str(self.folder), str(int(is_durable)), *way]
-        process = subprocess.Popen(  # noqa: ASYNC220
-            [sys.executable, engine_at_place.__file__, *given],
-            env={**os.environ, "MARK": self.here},
-        )
-        try:
-            await self.begun()
-        finally:
-            process.kill()
-            process.wait()
-        yield
-
-    async def begun(self) -> None:
-        """Wait until the command runs that waits."""
-        await asyncio.to_thread((self.folder / "begun").read_bytes)
-
-    async def go(self) -> None:
-        """Let the command that waits go on."""
-        await asyncio.to_thread((self.folder / "go").write_bytes, b"")
-
-    def engine(self, *, is_durable: bool = True, lease: float = 60.0) -> Harness:
-        cluster = self.head.cluster(lease=lease)
-        return Harness(
-            lambda: engine_at_place.pipeline("one", self.folder, cluster, is_durable=is_durable),
-            state_dir=self.folder / "state",
-            config=Config(lease=durable.LEASE),
-            start=datetime.now(UTC),
-        )
-
-    @property
-    def ran(self) -> list[str]:
-        """The commands that have run."""
-        return (self.folder / "ran").read_text().split()
 
     @property
     def running(self) -> list[int]:
@@ -240,13 +198,10 @@ class Trial:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, head: RayHead) -> Iterator[Trial]:
-    trial = Trial(tmp_path, head)
+def trial(tmp_path: Path, head: RayHead) -> Iterator[TrialOfRay]:
+    trial = TrialOfRay(tmp_path, head)
     yield trial
     trial.clean()
-
-
-PRINTED = ["first prints", "second prints", "**** after"]
 
 
 async def done(h: Harness) -> None:
@@ -254,7 +209,7 @@ async def done(h: Harness) -> None:
     await h.settle()
 
 
-async def test_a_job_goes_on_where_it_was(trial: Trial) -> None:
+async def test_a_job_goes_on_where_it_was(trial: TrialOfRay) -> None:
     """A durable one, on the node that it had, under the next engine."""
     async with trial.killed(), trial.engine() as h:
         await h.until(lambda: h.stats.running == 1)
@@ -265,7 +220,7 @@ async def test_a_job_goes_on_where_it_was(trial: Trial) -> None:
         assert printed(h.log("work")) == PRINTED
 
 
-async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: Trial) -> None:
+async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: TrialOfRay) -> None:
     """And its driver does, and what it has at the cluster."""
     async with trial.killed(is_durable=False):
         await gone(trial.here)
@@ -317,7 +272,7 @@ async def test_a_command_outlives_its_cluster(other_head: RayHead, tmp_path: Pat
     """It is not known what became of it until the cluster is there again, with other names for the
     same nodes.
     """
-    trial = Trial(tmp_path, other_head)
+    trial = TrialOfRay(tmp_path, other_head)
     try:
         async with trial.engine() as h:
             await trial.begun()
@@ -340,7 +295,7 @@ async def test_a_cluster_that_is_gone_for_too_long_loses_its_commands(
     other_head: RayHead, tmp_path: Path
 ) -> None:
     """Their lease ends them; the job has failed for a reason that is not its work."""
-    trial = Trial(tmp_path, other_head)
+    trial = TrialOfRay(tmp_path, other_head)
     try:
         async with trial.engine(is_durable=False, lease=1.0) as h:
             await trial.begun()

@@ -12,6 +12,12 @@ from pycurrent.errors import UsageError, WrongKind
 from pycurrent.term import shown
 
 _MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.ASCII | re.IGNORECASE)
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+_LABEL = re.compile(rf"(?:[A-Za-z0-9.-]{{1,253}}/)?{_NAME}", re.ASCII)
+_SELECTED = re.compile(rf"!?(?:{_NAME}|in\({_NAME}(?:, ?{_NAME})*\))", re.ASCII)
+"""The names of labels and the values that select nodes, as Ray takes them. Else it would refuse
+them only when a job asks.
+"""
 _UNITS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 
@@ -65,6 +71,12 @@ def shape_of(
         raise UsageError("ray.Cluster: a job asks for something at least: cpus=0.1, say")
     if not all(isinstance(text, str) for item in labels.items() for text in item):
         raise WrongKind(f"ray.Cluster: labels= takes texts, not {shown(dict(labels))}")
+    for name, value in labels.items():
+        if not _LABEL.fullmatch(name) or not _SELECTED.fullmatch(value):
+            raise UsageError(
+                f"ray.Cluster: labels= takes names with values like arm64, !arm64 or in(a,b), not"
+                f" {shown({name: value})}"
+            )
     return Shape(bundle, dict(labels))
 
 
