@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
@@ -132,9 +133,7 @@ async def _item(request: Request, service: ServiceOf) -> Response:
     return pages.render(
         request,
         "items.html",
-        below=item.path if isinstance(item, Below) else "",
-        title=item.path if isinstance(item, Below) else f"{item.name}={item.value}",
-        place=places_of(item.path)[:-1] if isinstance(item, Below) else [],
+        **_named(item),
         total=found.counts.total,
         shown=_worst(found),
         counts=_counts(found),
@@ -148,7 +147,6 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         failed=_failed_jobs(found.stages) if may else [],
         active=(await service.select_jobs(selection))[:MOST] if may else [],
         changes=changes,
-        text=StageRef.names_in(item.path)[-1] if isinstance(item, Below) else item.value,
         runs=[(entry, state_badges.of_entry(entry)) for entry in past.entries],
         about=await service.engine.service(Abouts).of(_all_labels(labels, item)),
         pause=service.pauses.of_path(item.path) if isinstance(item, Below) else None,
@@ -156,6 +154,19 @@ async def _item(request: Request, service: ServiceOf) -> Response:
         may_pause=isinstance(item, Below) and pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),
     )
+
+
+def _named(item: Item) -> dict[str, Any]:
+    """The names of an item on its page."""
+    if isinstance(item, Below):
+        return {
+            "below": item.path,
+            "title": item.path,
+            "place": places_of(item.path)[:-1],
+            "text": StageRef.names_in(item.path)[-1],
+        }
+    title = f"{item.name}={item.value}"
+    return {"below": "", "title": title, "place": [], "text": item.value}
 
 
 def _changes_of(item: Item) -> ChangeFilters:

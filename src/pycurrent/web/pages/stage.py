@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from fastapi import FastAPI, Request, Response
 from msgspec.structs import replace
@@ -67,20 +67,12 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
     return pages.render(
         request,
         "stage.html",
-        pin=service.pins.of(path),
-        mute=service.mutes.get(MuteSubject(MuteKind.PATH, path)),
-        mute_lengths=lengths(MUTE_LONGEST),
-        values=_values(service, path),
-        lengths=lengths(PIN_FOREVER),
+        **_set_by_people(service, path),
         may_set=pages.may(request, Role.BUILDER),
         because=because,
         may_remedy=remedy is not None and pages.may(request, remedy.role),
         asks_why=asks_for_reason(request, None if why.job is None else service.jobs.level(why.job)),
         untrusted=service.untrusted.of_stage(path),
-        input=service.input_of(path),
-        trigger=service.trigger_of(path),
-        pause=service.pauses.of_path(path),
-        pause_lengths=lengths(PAUSE_FOREVER),
         may_pause=pages.may(request, Role.ADMIN),
         may_approve_commit=pages.may(request, Role.ADMIN),
         path=path,
@@ -99,6 +91,21 @@ async def _stage(request: Request, service: ServiceOf) -> Response:
         runs=[(use, entry, state_badges.of_entry(entry)) for use, entry in _jobs(uses)],
         place=places_of(path)[:-1],
     )
+
+
+def _set_by_people(service: Service, path: str) -> dict[str, Any]:
+    """All that people set at a stage."""
+    return {
+        "pin": service.pins.of(path),
+        "values": _values(service, path),
+        "lengths": lengths(PIN_FOREVER),
+        "mute": service.mutes.get(MuteSubject(MuteKind.PATH, path)),
+        "mute_lengths": lengths(MUTE_LONGEST),
+        "input": service.input_of(path),
+        "trigger": service.trigger_of(path),
+        "pause": service.pauses.of_path(path),
+        "pause_lengths": lengths(PAUSE_FOREVER),
+    }
 
 
 def _values(service: Service, path: str) -> list[RecordedValue]:
