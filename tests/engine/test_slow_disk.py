@@ -18,7 +18,7 @@ from pycurrent.engine.commits import AT_ONCE as BEGIN_AT_ONCE
 from pycurrent.engine.commits import MUCH
 from pycurrent.facade import Engine
 from pycurrent.store import DatabaseReader, JobEnd
-from pycurrent.term import Current, Ok, Var, all, constant, pair
+from pycurrent.term import Current, Ok, Var, all, pair
 
 from .doing import do
 
@@ -134,50 +134,71 @@ async def test_the_loop_goes_on_while_an_engine_ends(tmp_path: Path) -> None:
         assert {job.ended for job in reader.history()} == {JobEnd.INTERRUPTED}
 
 
+class Short:
+    """Many short jobs, one by one, which have written much once they may end."""
+
+    def __init__(self) -> None:
+        self.count, self.ended = 3 * MUCH, 0
+        self._pool, self._may_end = Pool("one by one", 1), asyncio.Event()
+
+    async def work(self, job: Job) -> None:
+        await job.start(pool=self._pool, level=Level.HARMLESS)
+        await self._may_end.wait()
+        self.ended += 1
+
+    def pipeline(self) -> Current[Any]:
+        return all([do(self.work, str(number)) for number in range(self.count)])
+
+    async def until_queued(self) -> None:
+        async with asyncio.timeout(LONG):
+            while len(self._pool.waiting) < self.count - 1:  # noqa: ASYNC110
+                await asyncio.sleep(TICK)
+
+    async def until_much_waits(self, disk: Disk) -> None:
+        """Have them go on, on a slow disk, until none begins any more."""
+        self._may_end.set()
+        await disk.until_committing()
+        seen = 0
+        while self.ended > seen:
+            seen = self.ended
+            await turns(100)
+
+
 async def test_no_job_begins_while_much_waits_to_be_written(tmp_path: Path) -> None:
     """Else thousands of short ones would, and the next commit would hold the loop for them all."""
-    count, ended = 3 * MUCH, 0
-    pool, may_end = Pool("one by one", 1), asyncio.Event()
-
-    async def short(job: Job) -> None:
-        nonlocal ended
-        await job.start(pool=pool, level=Level.HARMLESS)
-        await may_end.wait()
-        ended += 1
-
-    def pipeline() -> Current[Any]:
-        return all([do(short, str(number)) for number in range(count)])
-
-    async with running(pipeline, tmp_path) as (engine, disk):
-        async with asyncio.timeout(LONG):
-            while len(pool.waiting) < count - 1:  # noqa: ASYNC110
-                await asyncio.sleep(TICK)
+    short = Short()
+    async with running(short.pipeline, tmp_path) as (engine, disk):
+        await short.until_queued()
         with disk.slow():
-            may_end.set()
-            await disk.until_committing()
-            seen = 0
-            while ended > seen:
-                seen = ended
-                await turns(100)
-            assert MUCH / 2 <= ended <= 2 * MUCH
+            await short.until_much_waits(disk)
+            assert MUCH / 2 <= short.ended <= 2 * MUCH
         await engine.settled()
-        assert ended == count
+        assert short.ended == short.count
 
 
 async def test_jobs_that_wait_for_a_commit_begin_by_and_by(tmp_path: Path) -> None:
     """The first ones first, and not thousands in one turn of the loop; one that was cancelled
-    meanwhile keeps nobody from going on.
+    meanwhile keeps nobody from going on, and one that comes later has its turn behind them.
     """
-    count, begun = 2 * BEGIN_AT_ONCE + 1, list[int]()
-    async with running(lambda: constant(None), tmp_path) as (engine, _):
+    short, begun = Short(), list[int]()
+    async with running(short.pipeline, tmp_path) as (engine, disk):
+        commits, count = engine.commits, 2 * BEGIN_AT_ONCE + 1
+        late = partial(begun.append, count)
+
+        def first() -> None:
+            begun.append(0)
+            assert not commits.lets_begin(late)
+
+        await short.until_queued()
+        with disk.slow():
+            await short.until_much_waits(disk)
+            assert not commits.lets_begin(first)
+            for number in range(1, count):
+                assert not commits.lets_begin(partial(begun.append, number))
+            assert begun == []
         await engine.settled()
-        for number in range(count):
-            engine.commits.once_caught_up(partial(begun.append, number))
-        assert begun == []
-        assert engine.commits.commit()
-        assert begun == [*range(BEGIN_AT_ONCE)]
-        await turns()
-        assert begun == [*range(count)]
+        assert begun == [*range(count), count]
+        assert commits.lets_begin(late)
 
 
 async def test_a_job_begins_when_its_record_is_written(tmp_path: Path) -> None:

@@ -83,6 +83,9 @@ class Commits:
         self._retrying: Generator[Pause, None, bool] | None = None
         self._held: list[Callable[[], None]] = []
         self._behind: deque[Callable[[], None]] = deque()
+        """Jobs that wait until there is little to write, the first ones first."""
+        self._let_begin: set[Callable[[], None]] = set()
+        """The jobs of these whose turn it is, until they have had it."""
         self._is_letting_begin = False
         self.lost = False
         """True if something could not be recorded at the very end."""
@@ -185,21 +188,25 @@ class Commits:
         if self._failing_since is not None:
             self._resume()
         if self._behind and not self._is_letting_begin:
-            self._let_begin()
+            self._let_next_begin()
         if self._rest is None and self._store.written != self._tidied:
             self._rest = self._loop.call_later(_AT_REST_AFTER, self._tidy_at_rest)
 
-    def _let_begin(self) -> None:
+    def _let_next_begin(self) -> None:
         """Let those begin that have waited for a commit, the first ones first: so many now, and in
         the next turns of the loop until there is much to write again.
         """
-        room = MUCH - self._store.changed_jobs
+        # Jobs whose turn was the last one have begun, or were cancelled.
+        self._let_begin.clear()
+        room = max(0, MUCH - self._store.changed_jobs)
         for _ in range(min(AT_ONCE, room, len(self._behind))):
-            self._behind.popleft()()
-        self._is_letting_begin = room > 0 and bool(self._behind)
+            again = self._behind.popleft()
+            self._let_begin.add(again)
+            again()
+        self._is_letting_begin = bool(self._let_begin)
         if self._is_letting_begin:
-            # Behind them: some may have been cancelled.
-            self._loop.call_soon(self._let_begin)
+            # Behind them: they begin in the next turn.
+            self._loop.call_soon(self._let_next_begin)
 
     def check(self) -> None:
         """Find out whether the database is where it was."""
@@ -216,16 +223,19 @@ class Commits:
         """Have `again` called, once, when something new may begin."""
         self._held.append(again)
 
-    @property
-    def keep_up(self) -> bool:
-        """False while so much waits to be written that no job should begin."""
-        return self._store.changed_jobs < MUCH
-
-    def once_caught_up(self, again: Callable[[], None]) -> None:
-        """Have `again` called, once, after a commit, when there is little to write. A step brings
-        it: each change of a job asks for one.
+    def lets_begin(self, again: Callable[[], None]) -> bool:
+        """True if a job may begin now. False while so much waits to be written that none should,
+        and while others have waited for longer: `again` is called, once, when its turn has come,
+        and has to ask in the next turn of the loop. A step brings that: each change of a job asks
+        for one.
         """
+        if again in self._let_begin:
+            return True
+        are_others = self._behind or self._let_begin
+        if not are_others and self._store.changed_jobs < MUCH:
+            return True
         self._behind.append(again)
+        return False
 
     async def look_through(self) -> None:
         """Find out, beside all else, whether the database is damaged anywhere. A small one was

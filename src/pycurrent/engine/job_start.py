@@ -302,10 +302,7 @@ class JobStart(QueuePlace):
         commits = self._job.host.commits
         if commits.working:
             self._is_held = False
-            if commits.keep_up:
-                return True
-            commits.once_caught_up(self.wake)
-            return False
+            return commits.lets_begin(self.wake)
         if not self._is_held:
             self._is_held = True
             self._job.note("Waiting until what is done can be recorded")
