@@ -164,6 +164,24 @@ async def test_a_page_has_no_fault_that_axe_finds(
     assert await violations(page, axe) == []
 
 
+@pytest.mark.parametrize("look", LOOKS)
+async def test_the_search_over_a_page_has_no_fault_that_axe_finds(
+    site: RunningSite, tabs: Tabs, look: str
+) -> None:
+    """With matches of each kind, and none; nor does it have to be scrolled sideways."""
+    axe = require_axe()
+    page = await tabs.open(width=LOOKS[look].width, dark=LOOKS[look].dark)
+    await page.goto(f"{site.url}/jobs")
+    for text in ("reply", "no such thing"):
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type(text)
+        ready = "Nothing holds" if text.startswith("no") else "Stages"
+        await page.locator("dialog .finder-matches", has_text=ready).wait_for()
+        assert await violations(page, axe) == []
+        wide = await page.evaluate("() => document.querySelector('dialog').scrollWidth")
+        assert wide <= LOOKS[look].width
+
+
 @pytest.mark.parametrize("view", VIEWS)
 async def test_no_page_has_to_be_scrolled_sideways(
     site: RunningSite, tabs: Tabs, view: str

@@ -93,7 +93,7 @@ async def test_help_says_what_the_pipeline_is_and_what_states_mean(visitor: Visi
     assert "One that is ok, one that has failed, one that waits" in text
     assert f"pycurrent {version('pycurrent')}" in text
     assert all(state.short_word in text for state in State)
-    assert "On each page Ctrl K leads to the search." in text
+    assert "On each page Ctrl K opens the search." in text
     for link in set(re.findall(r'<li><a href="([^"]+)"', page.text)):
         assert (await visitor.get(link)).status_code == 200, link
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.async_api import expect
 
 import pycurrent as current
 from pycurrent.engine import Level
@@ -40,7 +41,8 @@ def pipeline() -> current.Current[Any]:
     with current.labels(branch="feature/login-100%", commit="3f2a1c9d8e7f"):
         good = check("good", name="unit tests")
         bad = check("bad")
-    return current.all([good, bad, deploy("site"), head])
+    shops = current.constant(["north shop", "south shop"]).list_map(check)
+    return current.all([good, bad, deploy("site"), head, shops])
 
 
 FOUND = {
@@ -53,6 +55,7 @@ FOUND = {
     "deploy site": {"stages": 1, "active": 1},
     "exited with": {"jobs": 1, "failures": 1},
     "head of main": {"stages": 1, "changes": 1},
+    "SHOP": {"items": 2, "stages": 2, "jobs": 2},
     "nothing like it": {},
 }
 
@@ -109,17 +112,72 @@ async def test_a_large_pipeline_is_searched_while_the_loop_goes_on(tmp_path: Pat
         assert (await made[0].search("no such", limit=10)).is_empty
 
 
-async def test_a_key_leads_to_the_search(tabs: Tabs, tmp_path: Path) -> None:
-    """From each page; there it selects what was typed."""
+async def test_a_key_opens_the_search_over_each_page(tabs: Tabs, tmp_path: Path) -> None:
+    """By keys alone: type, choose with the arrows, open; Escape leads back to where one was."""
+    async with running_site(pipeline, tmp_path / "state") as site:
+        page = await tabs.open()
+        await page.goto(f"{site.url}/jobs")
+        await page.locator(".nav a", has_text="History").focus()
+        await page.keyboard.press("Control+k")
+        await page.keyboard.type("feature/login")
+        matches = page.locator("dialog .finder-matches li")
+        await expect(matches.first).to_contain_text("unit tests")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("dialog")).to_be_hidden()
+        await expect(page.locator(".nav a", has_text="History")).to_be_focused()
+        await page.keyboard.press("Control+k")
+        assert await page.evaluate("getSelection().toString()") == "feature/login"
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.press("ArrowDown")
+        await expect(matches.nth(1).locator("a").first).to_be_focused()
+        await page.keyboard.press("ArrowUp")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/stage?path=check%20good*")
+
+
+async def test_letters_typed_at_a_match_go_on_in_the_text(tabs: Tabs, tmp_path: Path) -> None:
+    """Enter in the text opens the first match, and the answer to the last text is shown."""
+    async with running_site(pipeline, tmp_path / "state") as site:
+        page = await tabs.open()
+        await page.goto(f"{site.url}/history")
+        await page.locator("[data-search]").click()
+        await page.keyboard.type("deploy")
+        first = page.locator("dialog .finder-matches li a").first
+        await expect(first).to_have_text("deploy site")
+        await page.keyboard.press("ArrowDown")
+        await page.keyboard.type("x")
+        await expect(page.locator("dialog input")).to_be_focused()
+        await expect(page.locator("dialog .empty")).to_contain_text("Nothing holds “deployx”")
+        await page.keyboard.press("Backspace")
+        await expect(first).to_have_text("deploy site")
+        await page.locator("dialog input").focus()
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/stage?path=deploy%20site")
+
+
+async def test_no_match_of_a_site_that_does_not_answer_stays(tabs: Tabs, tmp_path: Path) -> None:
+    """The search says so, and asks again at the next letter."""
     async with running_site(pipeline, tmp_path / "state") as site:
         page = await tabs.open()
         await page.goto(f"{site.url}/jobs")
         await page.keyboard.press("Control+k")
-        await page.wait_for_url("**/search")
-        field = page.locator('main input[name="q"]')
-        await field.fill("unit tests")
-        await field.press("Enter")
-        await page.wait_for_url("**/search?q=*")
+        tabs.faults.expect("net::ERR_FAILED")
+        await page.route("**/search?*", lambda route: route.abort())
+        await page.keyboard.type("deploy")
+        await expect(page.locator("dialog [role=status]")).to_contain_text("does not answer")
+        await page.unroute("**/search?*")
+        await page.keyboard.type(" site")
+        await expect(page.locator("dialog .finder-matches a").first).to_have_text("deploy site")
+
+
+async def test_on_the_page_of_the_search_the_key_selects_the_text(
+    tabs: Tabs, tmp_path: Path
+) -> None:
+    """The page is the same search, and also works without scripts."""
+    async with running_site(pipeline, tmp_path / "state") as site:
+        page = await tabs.open()
+        await page.goto(f"{site.url}/search?q=unit+tests")
         await page.locator("main li a").first.wait_for()
         await page.keyboard.press("Control+k")
         assert await page.evaluate("getSelection().toString()") == "unit tests"
+        assert await page.locator("dialog").count() == 0

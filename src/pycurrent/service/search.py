@@ -18,6 +18,7 @@ from pycurrent.service.archive import Archive
 from pycurrent.service.found_stage import FoundStage, found_stage
 from pycurrent.service.slices import in_slices
 from pycurrent.store import SECONDS, ChangeRecord, HistoryFilter
+from pycurrent.term import StageRef
 from pycurrent.view import JobView, show_job
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Recorded(Struct, frozen=True):
 class Found(Struct, frozen=True):
     """All that holds a text: of each kind at most so many as were asked for."""
 
+    items: tuple[str, ...]
+    """The paths of what lists run over: a name with the text, and stages below it."""
     stages: tuple[FoundStage, ...]
     active: tuple[JobView, ...]
     """Jobs that have not ended."""
@@ -51,7 +54,7 @@ class Found(Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         """True if nothing was found."""
-        return not (self.stages or self.active) and self.recorded == Recorded()
+        return not (self.items or self.stages or self.active) and self.recorded == Recorded()
 
 
 async def search(engine: OpenEngine, archive: Archive, text: str, *, limit: int) -> Found:
@@ -60,30 +63,41 @@ async def search(engine: OpenEngine, archive: Archive, text: str, *, limit: int)
     """
     text = " ".join(text.split())
     if len(text) < SHORTEST:
-        return Found((), (), Recorded())
+        return Found((), (), (), Recorded())
     async with engine.steps_held():
-        stages = await in_slices(_stages(engine, text.casefold(), limit))
+        items, stages = await in_slices(_living(engine, text.casefold(), limit))
     jobs = await in_slices(_active(engine, text.casefold(), limit))
     active = tuple([show_job(job, placed=False) for job in jobs])
     recorded = await archive.read(lambda records: _recorded(records, text, limit))
-    return Found(stages, active, recorded)
+    return Found(items, stages, active, recorded)
 
 
-def _stages(
+def _living(
     engine: OpenEngine, text: str, limit: int
-) -> Generator[None, None, tuple[FoundStage, ...]]:
+) -> Generator[None, None, tuple[tuple[str, ...], tuple[FoundStage, ...]]]:
+    """Items, and stages."""
     yield from engine.live.take_in_paths()
+    items: dict[str, None] = {}
     found: list[FoundStage] = []
     for number, stage in enumerate(engine.live.stages(), 1):
         ref = engine.live.ref(stage)
+        if len(items) < limit:
+            items.update(dict.fromkeys(_items(ref, text)))
         texts = (str(ref), stage.label, *ref.labels.values())
-        if any(text in one.casefold() for one in texts):
+        if len(found) < limit and any(text in one.casefold() for one in texts):
             found.append(found_stage(stage, ref))
-            if len(found) == limit:
-                break
+        if len(found) >= limit and len(items) >= limit:
+            break
         if number % _AT_ONCE == 0:
             yield
-    return tuple(found)
+    return tuple(items)[:limit], tuple(found)
+
+
+def _items(ref: StageRef, text: str) -> list[str]:
+    """The paths around a stage whose last name has the text."""
+    names = ref.path[:-1]
+    ends = [end for end, name in enumerate(names, 1) if text in name.casefold()]
+    return [StageRef.text_of(names[:end]) for end in ends]
 
 
 def _active(engine: OpenEngine, text: str, limit: int) -> Generator[None, None, list[DrivenJob]]:

@@ -55,6 +55,7 @@ class ChangeMatchModel(Model):
 class MatchesModel(Model):
     """All that holds the text: of each kind at most as many as were asked for."""
 
+    items: list[Text] = Field(description="The paths of items: a name with stages below it.")
     stages: list[StageMatchModel]
     active: list[JobModel] = Field(description="Jobs that have not ended.")
     labels: list[LabelMatchModel]
@@ -69,10 +70,11 @@ async def search(
     q: Annotated[str, Query(min_length=2, max_length=200, description="The text to look for.")],
     limit: Annotated[int, Query(ge=1, le=100, description="How many of each at most.")] = 10,
 ) -> MatchesModel:
-    """Find a text, in any case, in stages, labels, jobs, failures and changes."""
+    """Find a text, in any case, in items, stages, labels, jobs, failures and changes."""
     found = await service.search(q, limit=limit)
     recorded = found.recorded
     return MatchesModel(
+        items=list(found.items),
         stages=[StageMatchModel.model_validate(one) for one in found.stages],
         active=[JobModel.model_validate(one) for one in found.active],
         labels=[LabelMatchModel(name=name, value=value) for name, value in recorded.labels],

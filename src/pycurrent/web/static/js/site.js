@@ -1,6 +1,7 @@
 // Conveniences of all pages, where scripts run: no page needs them.
 
 import "./confirm.js";
+import "./finder.js";
 import "./header.js";
 import "./parts.js";
 import "./still.js";
@@ -110,17 +111,6 @@ function makeThemeToggle() {
   name();
 }
 
-/** Ctrl-K, or ⌘-K, leads to the search. */
-function goToSearch(event) {
-  if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
-  const link = document.querySelector("[data-search]");
-  if (link === null) return;
-  event.preventDefault();
-  const field = document.querySelector('main input[name="q"]');
-  if (field === null) link.click();
-  else field.select();
-}
-
 tick();
 setInterval(tick, 1000);
 showLocalTimes(document);
@@ -132,4 +122,3 @@ if (document.body.dataset.may && !document.querySelector("[data-pipeline]")) liv
 document.addEventListener("part:fresh", (event) => showLocalTimes(event.target));
 document.addEventListener("click", closeMenus);
 document.addEventListener("keydown", closeMenus);
-document.addEventListener("keydown", goToSearch);
