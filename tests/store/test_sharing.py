@@ -237,9 +237,31 @@ def test_a_reader_that_holds_the_log_is_not_fought(path: Path) -> None:
         for size in (10, 10, 200_000, 10):
             builds.build("a", "x" * size)
             database.commit()
-            tried.append(checkpointer.after_commit())
+            tried.append(checkpointer.after_commit() or checkpointer.lags)
             checkpointer.wait()
         assert tried == [True, False, True, False]
+
+
+def test_the_log_starts_over_also_where_commits_never_pause(path: Path) -> None:
+    """What a checkpoint beside the commits has left is moved by the thread of the commits."""
+    log = Path(f"{path}-wal")
+    with Database.open(path, checkpoint_bytes=100_000) as database:
+        builds = Builds(database)
+
+        def commit(size: int) -> int:
+            builds.build("a", "x" * size)
+            database.commit()
+            return log.stat().st_size
+
+        with closing(sqlite3.connect(path)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM job").fetchone()
+            commit(200_000)  # The checkpoint that begins now moves nothing, as if commits went on.
+            database._checkpointer.wait()
+        assert commit(10) > 200_000
+        assert commit(100_000) > 300_000
+        assert commit(10) > 300_000  # After it the rest is moved.
+        assert commit(10) < 100_000
 
 
 @pytest.fixture

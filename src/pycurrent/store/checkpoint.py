@@ -3,6 +3,10 @@
 SQLite would do this within a commit, every 1,000 pages, and wait for the disk; here the commit
 is the event loop's. So a thread with a connection of its own does it. It blocks nobody: a
 passive checkpoint moves what it can, and leaves the rest to the next one.
+
+Where one commit follows the other there is always a rest, and the log starts over only when there
+is none: it would grow for as long. Then the thread of the commits moves the rest, which is little,
+between two of them.
 """
 
 import sqlite3
@@ -37,6 +41,8 @@ class Checkpointer:
         """True while the log is emptied, for which the database is locked some moments."""
         self._emptied = 0
         """How often that was begun."""
+        self.lags = False
+        """True if a checkpoint has left a rest, which `catch_up` is to move."""
 
     def prepare(self, connection: sqlite3.Connection) -> None:
         """Makes the connection that writes leave checkpoints to this object."""
@@ -59,15 +65,28 @@ class Checkpointer:
     def after_commit(self) -> bool:
         """Starts a checkpoint if one is due and none is running; tells whether. Never blocks."""
         size = self._size()
+        self.lags = False
         if size < self._threshold:
             self._due = self._threshold
         if size < self._due or (self._thread is not None and self._thread.is_alive()):
             return False
         # A reader can keep the log from being emptied; then it is not tried at each commit.
+        self.lags = self._due > self._threshold
         self._due = size + self._threshold
+        if self.lags:
+            return False
         self._thread = threading.Thread(target=self._checkpoint, name="pycurrent checkpoint")
         self._thread.start()
         return True
+
+    def catch_up(self, connection: sqlite3.Connection) -> None:
+        """Moves what a checkpoint has left, by the connection that writes, in its thread, when it
+        has committed: so nothing is left, and the next commit has the log start over, unless a
+        reader still needs it. Waits for the disk.
+        """
+        # As in `_run`, data that can't be moved now stays safe in the log.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def tidy(self) -> threading.Thread:
         """Starts moving all that there is into the database, so that its file alone is whole.

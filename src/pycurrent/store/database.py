@@ -439,6 +439,8 @@ class Database(DatabaseReader):
         """Ends the commit that was begun, unless another has: raises what it met."""
         if self._transactions.end():
             self._checkpointer.after_commit()
+            if self._checkpointer.lags:
+                self._transactions.afterwards = self._checkpointer.catch_up
 
     @property
     def gathers_ends(self) -> bool:

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from pycurrent.store.packed import Write
 
 
+Afterwards = Callable[[sqlite3.Connection], None] | None
+
+
 class Transactions:
     """The transactions of one connection, one at a time.
 
@@ -50,6 +53,8 @@ class Transactions:
         self._committing: Future[None] | None = None
         self._writing = Unsaved()
         self._beside: DatabaseReader | None = None
+        #: To be called with the connection after the next commit, by its thread.
+        self.afterwards: Afterwards = None
         #: The changes for the next commit.
         self.unsaved = Unsaved()
         #: True while ends of jobs that had not begun are left to `begin_ends`.
@@ -132,7 +137,10 @@ class Transactions:
             raise from_sqlite(self._path, error) from error
         self._writing, self.unsaved = writing, later
         put_in = [*rest, writing.write_ends]
-        self._committing = self._thread.commit(put_in, self._queries, at_once=writing.are_much)
+        afterwards, self.afterwards = self.afterwards, None
+        self._committing = self._thread.commit(
+            put_in, self._queries, afterwards, at_once=writing.are_much
+        )
         return self._committing
 
     def _parted(self) -> tuple[Unsaved, Unsaved]:
@@ -229,27 +237,36 @@ class CommitThread(Thread):
         self._due: SimpleQueue[tuple[Callable[[], None], Future[None]] | None] = SimpleQueue()
 
     def commit(
-        self, rest: Sequence[Write], queries: Mapping[str, str], *, at_once: bool
+        self,
+        rest: Sequence[Write],
+        queries: Mapping[str, str],
+        afterwards: Afterwards,
+        *,
+        at_once: bool,
     ) -> Future[None]:
-        """Put in the rest of the transaction that is open, and commit it. The result has SQLite's
-        error, if that fails. Returns when that has begun, if it is to begin `at_once`: by itself
-        the thread would get Python's lock only after some milliseconds, if the caller goes on.
+        """Put in the rest of the transaction that is open, commit it, and do what is to be done
+        afterwards. The result has SQLite's error, if that fails. Returns when that has begun, if it
+        is to begin `at_once`: by itself the thread would get Python's lock only after some
+        milliseconds, if the caller goes on.
         """
         committing: Future[None] = Future()
         begun = Lock()
         begun.acquire()
 
-        def put_in() -> None:
+        def work() -> None:
             begun.release()
             for write in rest:
                 write(self._connection, queries)
+            self._connection.execute("COMMIT")
+            if afterwards is not None:
+                afterwards(self._connection)
 
         if self._is_running():
-            self._due.put((put_in, committing))
+            self._due.put((work, committing))
             if at_once:
                 begun.acquire()
         else:
-            self._commit(put_in, committing)
+            self._commit(work, committing)
         return committing
 
     def close(self) -> None:
@@ -270,10 +287,9 @@ class CommitThread(Thread):
                 return False
         return True
 
-    def _commit(self, put_in: Callable[[], None], committing: Future[None]) -> None:
+    def _commit(self, work: Callable[[], None], committing: Future[None]) -> None:
         try:
-            put_in()
-            self._connection.execute("COMMIT")
+            work()
         except BaseException as error:
             committing.set_exception(error)
         else:
