@@ -19,6 +19,7 @@ from pycurrent.web.pages import routing
 from pycurrent.web.pages.formatting import own_path, path
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
+from pycurrent.web.pages.whose import Person, person_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
@@ -38,6 +39,11 @@ class Waiting:
     """The commit that is to be approved first."""
     asks_why: bool
 
+    def is_of(self, person: Person) -> bool:
+        """True if it follows from a change of theirs, or they are the author of its stages."""
+        changes = () if self.ran is None else self.ran.changes
+        return person.wrote(self.job.labels) or person.made(changes)
+
 
 def add_approvals(app: FastAPI) -> None:
     routing.page(app, "/approvals", _approvals, Role.VIEWER)
@@ -45,10 +51,11 @@ def add_approvals(app: FastAPI) -> None:
 
 
 async def _approvals(request: Request, service: ServiceOf) -> Response:
+    person = person_of(request)
     waiting = []
     for job in service.confirmation.show(limit=MOST).waiting:
         found = await _found(request, service, job)
-        waiting += [] if found is None else [found]
+        waiting += [found] if found is not None and (person is None or found.is_of(person)) else []
         await asyncio.sleep(0)  # Others get a turn.
     pages = pages_of(request)
     return pages.render(
@@ -56,6 +63,7 @@ async def _approvals(request: Request, service: ServiceOf) -> Response:
         "approvals.html",
         # One that has just been approved may have gone on meanwhile.
         waiting=[one for one in waiting if one.job.id in service.jobs.waiting],
+        whose=person,
         total=service.confirmation.show(limit=0).total,
         now=service.engine.clock.now(),
         may_approve=pages.may(request, Role.ADMIN),

@@ -31,6 +31,7 @@ from pycurrent.web.pages.formatting import own_path, plain
 from pycurrent.web.pages.history import MOST_REBUILT, rebuilt_note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
+from pycurrent.web.pages.whose import Person, person_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
@@ -131,15 +132,20 @@ async def _failures(request: Request, service: ServiceOf) -> Response:
     since, by = request.query_params.get("since", ""), request.query_params.get("by", "")
     if since in _TIMES:
         filters["since"] = service.engine.clock.now() - _TIMES[since][1]
-    by = by if by in _BY else ""
+    person = person_of(request)
+    # The records of past failures do not say whose they are.
+    by = "item" if person is not None and not by else by if by in _BY else ""
     now = _now(await service.failing(limit=MOST_FAILING))
     passing = [one for one in now if one.failing.passes(filters)] if by else []
+    if person is not None:
+        passing = await _theirs(service, person, passing)
     pages = pages_of(request)
     return pages.render(
         request,
         "failures.html",
-        wanted=bool(filters),
+        wanted=bool(filters) or person is not None,
         fields=fields,
+        whose=person,
         by=by,
         ways=_BY,
         kinds=_KINDS,
@@ -153,6 +159,18 @@ async def _failures(request: Request, service: ServiceOf) -> Response:
         may_rule=pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),
     )
+
+
+async def _theirs(service: Service, person: Person, now: Iterable[Now]) -> list[Now]:
+    """The stages that fail because of a change of theirs, and those that they wrote or approved."""
+    approved = await service.archive.read(person.approved)
+    return [
+        one
+        for one in now
+        if person.wrote(one.failing.stage.labels)
+        or one.failing.stage.job_id in approved
+        or (one.health is not None and person.made(one.health.changes))
+    ]
 
 
 def _now(stages: Sequence[FailingStage]) -> list[Now]:

@@ -3,6 +3,7 @@
 // match go on in the text. Without scripts the button leads to that page.
 
 import { element } from "./dom.js";
+import { savedViews } from "./views.js";
 
 const PAUSE = 120; // milliseconds after the last letter before it asks
 const LEAST = 2; // letters
@@ -23,13 +24,18 @@ class Finder {
       placeholder: "Stages, labels, commits, jobs, failures, changes",
     });
     this.status = element("span", { class: "hint", role: "status" });
+    this.views = element("div", { class: "finder-matches" }); // saved ones, which no request finds
     this.matches = element("div", { class: "finder-matches" });
     const form = element("form", { action: "/search", role: "search", onsubmit: (event) => this.onSubmit(event) });
     form.append(this.input);
     const keys = element("p", { class: "hint finder-keys" });
     keys.append(this.status, element("span", { class: "push" }, "↑ ↓ choose · Enter opens · Esc closes"));
-    this.dialog = element("dialog", { class: "finder", "aria-label": "Search" }, form, this.matches, keys);
-    this.input.addEventListener("input", () => this.askSoon());
+    const found = element("div", { class: "finder-found" }, this.views, this.matches);
+    this.dialog = element("dialog", { class: "finder", "aria-label": "Search" }, form, found, keys);
+    this.input.addEventListener("input", () => {
+      this.showViews();
+      this.askSoon();
+    });
     this.dialog.addEventListener("keydown", (event) => this.onKey(event));
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.body.append(this.dialog);
@@ -41,7 +47,16 @@ class Finder {
       this.dialog.showModal();
     }
     this.input.select();
+    this.showViews();
     this.show();
+  }
+
+  showViews() {
+    const text = this.text.toLowerCase();
+    const found = savedViews().filter(({ name }) => name.toLowerCase().includes(text));
+    const rows = found.map(({ name, address }) => element("li", {}, element("a", { href: address }, name)));
+    const head = () => element("div", { class: "card-head" }, element("h2", {}, "Saved views"));
+    this.views.replaceChildren(...(rows.length ? [head(), element("ul", { class: "found" }, ...rows)] : []));
   }
 
   get text() {
@@ -49,7 +64,7 @@ class Finder {
   }
 
   get links() {
-    return [...this.dialog.querySelectorAll("[data-match], .finder-matches li > a:first-of-type")];
+    return [...this.dialog.querySelectorAll(".finder-matches li > a:first-of-type")];
   }
 
   askSoon() {
@@ -94,10 +109,11 @@ class Finder {
     this.matches.replaceChildren();
   }
 
-  /** The first match opens, as far as those of this text are shown. */
+  /** The first match opens: a saved view at once, others as far as those of this text are shown. */
   onSubmit(event) {
     const [first] = this.links;
-    if (this.shown !== this.text || first === undefined) return;
+    if (first === undefined || this.text === "") return;
+    if (this.shown !== this.text && !this.views.contains(first)) return;
     event.preventDefault();
     first.click();
   }

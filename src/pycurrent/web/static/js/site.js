@@ -5,6 +5,7 @@ import "./finder.js";
 import "./header.js";
 import "./parts.js";
 import "./still.js";
+import "./views.js";
 import { secondsSince } from "./clock.js";
 import { live } from "./live.js";
 
