@@ -46,6 +46,12 @@ async def fails(job: Job, folder: Path) -> str:
     return "done"
 
 
+async def nothing(job: Job, folder: Path) -> str:
+    """A command that can't be started."""
+    await job.exec(["/no/such/program"], cwd=folder)
+    return "done"
+
+
 async def both(job: Job, folder: Path) -> str:
     """Two commands at the same time, of which one waits."""
     async with asyncio.TaskGroup() as group:
@@ -138,7 +144,19 @@ async def files(job: Job, folder: Path) -> str:
 
 PLANS: dict[str, Plan] = {
     plan.__name__: plan
-    for plan in (one, fails, both, crossed, output, in_tempdir, once, otherwise, many, files)
+    for plan in (
+        one,
+        fails,
+        nothing,
+        both,
+        crossed,
+        output,
+        in_tempdir,
+        once,
+        otherwise,
+        many,
+        files,
+    )
 }
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import Config, Pool
+from pycurrent.engine.journal import Entry
+from pycurrent.engine.left_runs import end_reached, reach
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var
 from pycurrent.testing import Harness
 
@@ -130,6 +132,27 @@ async def test_a_status_that_came_meanwhile_counts(tmp_path: Path) -> None:
             assert isinstance(h.output, Failed)
             assert "exited with status 3" in h.output.message
             assert ran(tmp_path) == ["failing"]
+
+
+async def test_what_holds_the_lock_of_a_job_is_not_inherited(tmp_path: Path) -> None:
+    """An engine that starts its program again would hold it, and begin no other command."""
+    async with killed("one", tmp_path):
+        (folder,) = (tmp_path / "state" / "run").glob("*/*/1-*")
+        reached = reach(Entry(str(folder), 1, ""))
+        assert reached is not None
+        sock, locks = reached
+        assert locks
+        assert not any(map(os.get_inheritable, [sock.fileno(), *locks]))
+        end_reached({Entry(str(folder), 1, ""): reached})
+
+
+async def test_a_command_that_can_not_be_started_says_why(tmp_path: Path) -> None:
+    """As that of any other job does."""
+    async with next_engine("nothing", tmp_path) as h:
+        await done(h)
+        assert isinstance(h.output, Failed)
+        assert "/no/such/program" in h.output.message
+        assert "no such file or directory" in h.output.message
 
 
 async def test_commands_that_ran_at_the_same_time_are_told_apart(tmp_path: Path) -> None:

@@ -229,6 +229,11 @@ class DurableCommands(Commands):
             status = await (running if command.cancellable else uncancellable(running))
             # Its supervisor has told of all that it has printed, before it told of the end.
             is_quiet = is_new and self._hears_all and not pump.has_heard
+        except BaseException:
+            if is_new and not entry.has_begun:
+                self.journal.withdraw(entry)
+                pump.give_up()
+            raise
         finally:
             is_done = is_quiet and pump.finish_empty()
             # A job that does much again gives way to the rest of the loop.
@@ -273,11 +278,7 @@ class DurableCommands(Commands):
             ended = entry.ended
             assert ended is not None
             return ended.status
-        try:
-            process = await self._begin_durably(command, entry, has_output=has_output)
-        except PycurrentError:
-            self.journal.withdraw(entry)
-            raise
+        process = await self._begin_durably(command, entry, has_output=has_output)
         return await self._ended(command, process)
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:

@@ -106,6 +106,11 @@ class Entry:
         return self.folder / "out"
 
     @property
+    def has_begun(self) -> bool:
+        """False for a new one that no supervisor has taken."""
+        return self.folder.exists()
+
+    @property
     def ended(self) -> Ended | None:
         """How it has ended; None: it has not, or that is not known."""
         try:
@@ -276,7 +281,7 @@ class Journal:
         return entry
 
     def withdraw(self, entry: Entry) -> None:
-        """Its command could not be started."""
+        """Its command was not begun."""
         self.cursor.done(entry.number)
         remove_tree(Path(f"{entry.at}{_NEW}"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -104,12 +105,11 @@ def reach(entry: Entry) -> Reached | None:
     except OSError:
         return None
     sock = socket.socket(socket.AF_UNIX)
+    locks: list[int] = []
     try:
         sock.settimeout(_ANSWER)
         sock.connect(f"/proc/self/fd/{place}/socket")
-        message, locks, _, _ = socket.recv_fds(
-            sock, HELLO.size, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        message, locks = _received(sock)
         if len(message) == HELLO.size and HELLO.unpack(message) == (VERSION, len(locks)):
             sock.setblocking(False)
             return sock, locks
@@ -118,4 +118,18 @@ def reach(entry: Entry) -> Reached | None:
     finally:
         os.close(place)
     sock.close()
+    for lock in locks:
+        os.close(lock)
     return None
+
+
+def _received(sock: socket.socket) -> tuple[bytes, list[int]]:
+    """The first message of a supervisor, with its descriptors. No other program inherits them:
+    `socket.recv_fds` ignores its flags, and an engine that starts its program again would keep
+    the locks.
+    """
+    fd = struct.Struct("i")
+    message, ancillary, _, _ = sock.recvmsg(
+        HELLO.size, socket.CMSG_SPACE(MOST_DESCRIPTORS * fd.size), socket.MSG_CMSG_CLOEXEC
+    )
+    return message, [number for _, _, data in ancillary for (number,) in fd.iter_unpack(data)]

@@ -79,6 +79,10 @@ class SpoolPump:
         if not self._is_done and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="copies a spool")
 
+    def give_up(self) -> None:
+        """The command was not begun: it has no spool."""
+        self._is_done = True
+
     def finish_short(self) -> bool:
         """Copy all that is there, if that is little: the command has ended. False if `finished` is
         to do it. Raises OSError if it can't be read.
