@@ -23,10 +23,10 @@ test -n "$(PYTHON)" || { \
 	exit 1; }
 endef
 
-.PHONY: help setup test properties test-pythons test-places lint demo pictures screenshots bench campaign house release lock clean
+.PHONY: help setup test properties test-pythons test-places lint demo pictures screenshots bench campaign campaign-durable house release lock clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml $(LOCK)
 	@$(NEEDS_PYTHON)
@@ -85,6 +85,11 @@ campaign: $(STAMP)  ## misuse and kill engines for a while, and check every prom
 	$(BIN)/python tests/campaigns/misuse.py --seconds $$(($(SECONDS) / 3)) $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/campaigns/kills.py --seconds $$(($(SECONDS) - $(SECONDS) / 3)) \
 		$(if $(SEED),--seed $(SEED)) $(if $(QUEUE),--queue $(QUEUE))
+
+# Of 50 durable jobs, which takes some eight minutes; AT=ssh for a host that is this machine.
+campaign-durable: $(STAMP)  ## kill and upgrade engines whose durable jobs go on (KILLS=200, UPGRADES=20, SEED=1, AT=ssh)
+	$(BIN)/python tests/campaigns/durable_kills.py --jobs $(or $(JOBS),50) --kills $(or $(KILLS),200) \
+		--upgrades $(or $(UPGRADES),20) $(if $(SEED),--seed $(SEED)) $(if $(AT),--at $(AT))
 
 screenshots: $(STAMP)  ## take the pictures of the dashboard (needs Chromium and pngquant)
 	LOGNAME=ada $(BIN)/python docs/pictures/screenshots.py

@@ -326,8 +326,8 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def table(campaign: Campaign) -> str:
-    rows = [*sorted(campaign.counts.items()), *campaign.violations.most_common()]
+def table(counts: Counter[str], violations: Counter[str]) -> str:
+    rows = [*sorted(counts.items()), *violations.most_common()]
     return "\n".join(f"{count:8}  {name}" for name, count in rows)
 
 
@@ -348,7 +348,7 @@ def main() -> int:
         with disk(folder / "disk") as can_fill:
             campaign = Campaign(folder, options.size, options.queue, random.Random(seed), can_fill)
             campaign.run(options.seconds)
-    say(table(campaign))
+    say(table(campaign.counts, campaign.violations))
     say("all that was promised has held" if not campaign.violations else "NOT all has held")
     return 1 if campaign.violations else 0
 
