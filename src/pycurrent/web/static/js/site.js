@@ -2,6 +2,7 @@
 
 import "./confirm.js";
 import "./finder.js";
+import "./follow.js";
 import "./header.js";
 import "./parts.js";
 import "./still.js";

@@ -1,8 +1,12 @@
 // Shares the streams of events among the tabs of a browser, which keeps at most six connections to one host: a
 // worker that all tabs have in common. Tabs that look at the same part of the pipeline have one
-// stream; a tab that comes later is sent what it has missed.
+// stream; a tab that comes later is sent what it has missed. It also watches what the reader follows, so that
+// one tab tells of it, whether it is hidden or not.
+
+import { Watch } from "./watch.js";
 
 const KEPT = 2000; // events of a stream that a tab which comes again may have missed
+const RETRY = 2000; // milliseconds, after an answer that was no stream
 const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
 
 const streams = new Map(); // by readers and addresses, without the event to begin after
@@ -78,18 +82,49 @@ class Stream {
   }
 }
 
+/** The stream of a reader at an address, which is begun if there is none. */
+function streamOf(reader, address, after) {
+  const key = `${reader} ${address}`;
+  let stream = streams.get(key);
+  if (stream === undefined) {
+    stream = new Stream(key, address, after);
+    streams.set(key, stream);
+  }
+  return stream;
+}
+
+const tabs = new Set(); // the one that was heard last at the end
+let reader = "";
+const watch = new Watch(tabs, (listener) => {
+  const address = new URL("/api/v1/events?", location.href).href;
+  let stream = null;
+  const follower = { postMessage: ({ isOver }) => (isOver ? setTimeout(join, RETRY) : listener()) };
+  const join = () => {
+    stream?.leave(follower);
+    stream = streamOf(reader, address, null);
+    stream.join(follower, null);
+  };
+  join();
+  return () => stream.leave(follower);
+});
+
 onconnect = ({ ports: [tab] }) => {
   let stream = null;
-  tab.onmessage = ({ data: { reader, address, after } }) => {
+  tab.onmessage = ({ data }) => {
+    if (data.address !== null) {
+      tabs.delete(tab);
+      tabs.add(tab);
+    }
+    if (data.told !== undefined) watch.told(data.told);
+    if (data.followed !== undefined) {
+      ({ reader } = data);
+      watch.follow(data.followed);
+    }
+    if (data.address === undefined) return;
     stream?.leave(tab);
     stream = null;
-    if (address === null) return;
-    const key = `${reader} ${address}`;
-    stream = streams.get(key) ?? null;
-    if (stream === null) {
-      stream = new Stream(key, address, after);
-      streams.set(key, stream);
-    }
-    stream.join(tab, after);
+    if (data.address === null) return;
+    stream = streamOf(data.reader, data.address, data.after);
+    stream.join(tab, data.after);
   };
 };
