@@ -67,6 +67,32 @@ async def test_a_job_in_a_queue_takes_little_memory(tmp_path: Path) -> None:
         assert sum(size for size in sizes if size < TABLE) / many <= 2000
 
 
+async def test_a_known_stage_takes_little_memory(tmp_path: Path) -> None:
+    """With its term, its node and its result no more than 1.5 kB, as there may be a million."""
+    many = 2000
+
+    @builder("quick", level=Level.HARMLESS)
+    async def quick(job: Job, number: int) -> int:
+        return number
+
+    def pipeline() -> Current[None]:
+        return all([quick(number) for number in range(many)])
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+    tracemalloc.start()
+    try:
+        async with Harness(pipeline, state_dir=tmp_path) as h:
+            await h.settle()
+            gc.collect()
+            taken = tracemalloc.take_snapshot()
+            assert len(h.engine.jobs) == many
+    finally:
+        tracemalloc.stop()
+    sizes = [trace.size for trace in taken.traces]
+    assert sum(size for size in sizes if size < TABLE) / many <= 1500
+
+
 TABLE = 512 << 10
 """Bytes of a thing that is no job's: Python's table of interned strings, say, doubles at times."""
 

@@ -497,5 +497,5 @@ def test_arguments_behind_the_star_may_come_in_any_order() -> None:
     assert evaluate(one) == evaluate(other) == Ok("xyw")
     assert evaluate(join("x", b="y")) == Ok("xyz")
     shapes = [join("x", b="1", c="2").shape, join("x", c="2", b="1").shape]
-    labels = [shape.label.parameters for shape in shapes if isinstance(shape, Component)]
-    assert [list(parameters or ()) for parameters in labels] == [["a", "b", "c"]] * 2
+    labels = [shape.label.names for shape in shapes if isinstance(shape, Component)]
+    assert labels == [("a", "b", "c")] * 2

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from types import FunctionType, MappingProxyType, MethodType
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, overload
 
 from pycurrent.errors import WrongKind
 from pycurrent.incr import SCALARS
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pycurrent.term.on_currents import ComponentForm
 
 T = TypeVar("T")
+Parameters: TypeAlias = tuple[tuple[str, ...], tuple[Any, ...]]
+"""The names of a function's parameters, and what each was given."""
 
 
 @overload
@@ -56,7 +58,7 @@ def component(
     if fn is not None:
         check_function(fn, f"component {label!r}")
         fits = _fits_inline(fn) if inputs else {}
-        return apply(label, _checking(fn, fits), inputs, {}, None, fits, name)
+        return apply(label, _checking(fn, fits), inputs, _NONE, None, fits, name)
     if name is not None:
         raise WrongKind(f"component {label!r}: name= is for one stage: give it to the call")
     return functools.partial(_decorate, label)
@@ -67,8 +69,9 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
     signature = inspect.signature(fn)
     names = list(signature.parameters)
     kinds = {parameter.kind for parameter in signature.parameters.values()}
-    usual = [p.name for p in signature.parameters.values() if p.kind is _USUAL]
+    usual = tuple([p.name for p in signature.parameters.values() if p.kind is _USUAL])
     only = dict.fromkeys(p.name for p in signature.parameters.values() if p.kind is _AFTER_STAR)
+    in_place = (*usual, *only)
     simple = kinds <= {_USUAL, _AFTER_STAR}
     fits = fits_of(fn, signature)
     checking = _checking(fn, fits)
@@ -82,13 +85,14 @@ def _decorate(label: str, fn: Callable[..., Primitive[T]]) -> Callable[..., Curr
         name = kwargs.pop("name", None) if takes_name and kwargs else None
         if simple and len(args) == len(usual) and kwargs.keys() == only.keys():
             # All in their places: what `bind` would find out ten times more slowly.
-            parameters = dict(zip(usual, args, strict=True))
-            if kwargs:
-                kwargs = {name: kwargs[name] for name in only}
-                parameters |= kwargs
+            if not kwargs:
+                return apply(label, checking, args, _NONE, (in_place, args), fits, name)
+            kwargs = {name: kwargs[name] for name in only}
+            parameters = in_place, (*args, *kwargs.values())
         else:
             bound = _bound(signature, fn, args, kwargs)
-            args, kwargs, parameters = bound.args, bound.kwargs, bound.arguments
+            args, kwargs = bound.args, bound.kwargs
+            parameters = tuple(bound.arguments), tuple(bound.arguments.values())
         return apply(label, checking, args, kwargs, parameters, fits, name)
 
     made: Any = on_currents
@@ -153,7 +157,7 @@ class _Filling(Generic[T]):
         fn: Callable[..., Primitive[T]],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        places: list[int | str],
+        places: tuple[int | str, ...],
     ) -> None:
         self.__wrapped__ = fn
         self._args = args
@@ -175,6 +179,9 @@ class _Filling(Generic[T]):
 def _checking(fn: Callable[..., Primitive[T]], fits: Fits) -> Callable[..., Primitive[T]]:
     return _Checking(fn, fits) if fits else fn
 
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+"""No arguments by name: a dictionary for each component would be kept with it."""
 
 _USUAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 _AFTER_STAR = inspect.Parameter.KEYWORD_ONLY
@@ -202,13 +209,13 @@ def apply(
     fn: Callable[..., Primitive[T]],
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    parameters: Mapping[str, Any] | None,
+    parameters: Parameters | None,
     fits: Fits,
     name: str | None = None,
 ) -> Current[T]:
     """The component of a function with these arguments, some of them currents.
 
-    `parameters` are the same arguments by the names of the function's parameters, for the label
+    `parameters` are the same arguments behind the names of the function's parameters, for the label
     to show.
     """
     if name is not None:
@@ -238,9 +245,9 @@ def apply(
     if not sources and isinstance(fn, _Checking):
         fn = fn.__wrapped__  # it has no other arguments than those that are checked by now
     whole = not kwargs and len(sources) == len(args)
-    on_values = fn if whole else _Filling(fn, args, kwargs, places)
-    slots = _slots(parameters, sources) if parameters and sources else None
-    shown_as = _label(label, name, parameters, slots)
+    on_values = fn if whole else _Filling(fn, args, kwargs, tuple(places))
+    slots = _slots(parameters[1], sources) if parameters and sources else ()
+    shown_as = _label(label, name, parameters or (None, ()), slots)
     constants: tuple[Any, ...] = ()
     if parameters is None and len(sources) != len(given):
         constants = tuple([value for _, value in given if not isinstance(value, Current)])
@@ -257,12 +264,13 @@ def _check_constant(output: Output[Any], fit: Fit, fn: Callable[..., Any]) -> No
 def _label(
     text: str,
     name: str | None,
-    parameters: Mapping[str, Any] | None = None,
-    slots: Mapping[str, int] | None = None,
+    parameters: Parameters | tuple[None, tuple[()]] = (None, ()),
+    slots: tuple[int | None, ...] = (),
 ) -> Label:
+    names, given = parameters
     if name is None:
-        return Label(text, parameters, slots)
-    return NamedLabel(text, parameters, slots, name=name)
+        return Label(text, names, given, slots)
+    return NamedLabel(text, names, given, slots, name=name)
 
 
 def primitive_of(current: Current[T]) -> Primitive[T] | None:
@@ -273,8 +281,8 @@ def primitive_of(current: Current[T]) -> Primitive[T] | None:
     return shape.fn()
 
 
-def _slots(parameters: Mapping[str, Any], sources: list[Current[Any]]) -> dict[str, int]:
-    """The parameters that are currents, and which of the sources each is."""
+def _slots(given: tuple[Any, ...], sources: list[Current[Any]]) -> tuple[int | None, ...]:
+    """For each argument that is a current, which of the sources it is."""
     # By identity, which is all that tells currents apart. The first one of two that are the same.
     places = {source: place for place, source in reversed([*enumerate(sources)])}
-    return {name: places[value] for name, value in parameters.items() if isinstance(value, Current)}
+    return tuple([places[value] if isinstance(value, Current) else None for value in given])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import repeat
 from typing import Any
 
 from msgspec import Struct
@@ -53,20 +54,40 @@ def check_label(text: str, names: Collection[str], fn: Callable[..., Any]) -> No
 class Label(Struct, frozen=True):
     """A text, or a format with the parameters of the component's function in it.
 
-    A parameter is given a plain value, or (`slots`) that of an input, by its place.
+    A parameter is given a plain value, or (`slots`) that of an input, by its place. No dictionary
+    has them: that would be a tenth of the memory of a stage.
     """
 
     text: str
-    parameters: Mapping[str, Any] | None = None
-    slots: Mapping[str, int] | None = None
+    names: tuple[str, ...] | None = None
+    """The names of the parameters; None: the text is taken as it is."""
+    given: tuple[Any, ...] = ()
+    """The argument for each of them: a value or a current."""
+    slots: tuple[int | None, ...] = ()
+    """The place of the input that each of them was given, None for a plain value; empty if none was
+    given an input.
+    """
+
+    @property
+    def places(self) -> list[int]:
+        """The places of the inputs whose values it shows."""
+        return [slot for slot in self.slots if slot is not None]
+
+    def constants(self) -> Iterator[tuple[str, Any]]:
+        """The parameters that were given plain values, with these."""
+        slots = self.slots or repeat(None)
+        for name, value, slot in zip(self.names or (), self.given, slots, strict=False):
+            if slot is None:
+                yield name, value
 
     def show(self, values: Sequence[Any]) -> str:
         """The label with the values of the inputs in it, `UnknownValue()` for those not known."""
-        if self.parameters is None:
+        if self.names is None:
             return self.text
-        parameters = self.parameters
-        if self.slots:
-            parameters = {**parameters, **{name: values[n] for name, n in self.slots.items()}}
+        parameters = dict(zip(self.names, self.given, strict=True))
+        for name, slot in zip(self.names, self.slots, strict=False):
+            if slot is not None:
+                parameters[name] = values[slot]
         try:
             return self.text.format_map(parameters)
         except KeyboardInterrupt:

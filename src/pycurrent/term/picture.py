@@ -300,8 +300,8 @@ class Picture:
             case shapes.Map() | shapes.MapMany() | shapes.Cutoff():
                 self._passing[node] = node.absent
             case shapes.Component(label=label, sources=sources) if place is not None:
-                slots = () if label.slots is None else label.slots.values()
-                self._note_text(term, place, [self._live.nodes[sources[slot]] for slot in slots])
+                nodes = [self._live.nodes[sources[slot]] for slot in label.places]
+                self._note_text(term, place, nodes)
             case shapes.BindShape():
                 assert isinstance(node, BindResult)
                 self._binds[node] = node.inner

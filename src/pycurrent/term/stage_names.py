@@ -149,7 +149,7 @@ def _name_of(label: Label) -> str:
         return label.show(())
     if "{" not in label.text and "}" not in label.text:
         return " ".join(label.text.split())  # as below, in a tenth of the time
-    name = label.show([_LeftOut()] * (max(label.slots.values()) + 1))
+    name = label.show([_LeftOut()] * (max(label.places) + 1))
     for pattern in _left_out():
         name = pattern.sub("", name)
     name = " ".join(name.split())
@@ -185,13 +185,10 @@ def constants_of(term: Term) -> tuple[str, ...]:
     if not isinstance(shape, Component):
         return ()
     label = shape.label
-    if label.parameters is None:
+    if label.names is None:
         return tuple(form_of(value) for value in shape.constants)
-    slots = label.slots or {}
     return tuple(
-        f"{name}={form_of(value)}"
-        for name, value in label.parameters.items()
-        if name not in slots and value is not None
+        f"{name}={form_of(value)}" for name, value in label.constants() if value is not None
     )
 
 
