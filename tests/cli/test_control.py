@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -73,6 +75,66 @@ def test_an_upgrade_takes_the_place_of_the_engine(
     assert log_of(folder, "build").count("went on\n") == 1
     stopped = pycurrent("stop")
     assert (stopped.status, stopped.err) == (0, "")
+    assert at_work.end().status == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("def broken(:\n", "ci.py:1: SyntaxError: "),
+        ("import nothing_of_this_name\n", "No module named 'nothing_of_this_name'"),
+        ("raise SystemExit\n", "its program ends with status 0, and does not say why"),
+    ],
+    ids=["syntax", "module", "silent"],
+)
+def test_an_engine_whose_program_is_broken_goes_on(
+    change: str, said: str, at_work: Child, pycurrent: Command, folder: Path
+) -> None:
+    """The command says why, and so does the engine; when it is mended the next upgrade works."""
+    file = folder / "ci.py"
+    good = file.read_text()
+    file.write_text(change + good)
+    refused = pycurrent("upgrade")
+    assert refused.status == 1
+    last = refused.err.splitlines()[-1]
+    assert last.startswith("pycurrent: not upgraded, the engine goes on as it is: ")
+    assert said in last
+    assert said in at_work.await_line("not upgraded, this engine goes on: ")
+    file.write_text(good)
+    upgraded = pycurrent("upgrade")
+    assert upgraded.status == 0, upgraded.err
+    (folder / "go").write_bytes(b"")
+    at_work.await_line("ok       build")
+    assert (folder / "ran").read_text() == "ran\n"
+
+
+def test_an_engine_is_not_upgraded_to_a_version_that_is_too_old(
+    at_work: Child, pycurrent: Command, folder: Path
+) -> None:
+    """One that does not know the schema of the history."""
+    database = folder / ".pycurrent" / "db" / "pycurrent.db"
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        (newest,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("PRAGMA user_version = 9999")
+    refused = pycurrent("upgrade")
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
+        connection.execute(f"PRAGMA user_version = {newest}")
+    assert refused.status == 1
+    assert "is from a newer version of pycurrent" in refused.err
+    assert pycurrent("upgrade").status == 0
+
+
+def test_an_engine_that_is_told_to_stop_during_the_trial_stops(
+    at_work: Child, pycurrent: Command, folder: Path
+) -> None:
+    """At once, and in order."""
+    os.mkfifo(folder / "loading")
+    file = folder / "ci.py"
+    file.write_text(f"open('loading').read()\n{file.read_text()}")
+    at_work.process.send_signal(signal.SIGUSR2)
+    with (folder / "loading").open("w"):  # the trial is there
+        stopped = pycurrent("stop")
+    assert stopped.status == 0, stopped.err
     assert at_work.end().status == 128 + signal.SIGTERM
 
 

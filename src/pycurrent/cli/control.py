@@ -50,6 +50,9 @@ def upgrade(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
     It starts its program again, in the same process: with the version of pycurrent, and of the
     pipeline, that is installed now. The commands of durable jobs go on meanwhile, other jobs are
     interrupted and run again. Connections to the site wait.
+
+    The program is tried first. If it can't be started, the engine goes on as it is, and this says
+    why.
     """
     path = StateDir.read(state_dir).path
     before = _made(path)
@@ -61,6 +64,8 @@ def upgrade(*, state_dir: StateDirOption = DEFAULT_STATE_DIR) -> int:
     now = Holder.told_by(path)
     if now is None or not _lives(now):
         raise CommandError(f"{holder} has ended, and not come back: what it has printed says why")
+    if now.refused:
+        raise CommandError(f"not upgraded, the engine goes on as it is: {now.refused}")
     sys.stdout.write(f"{now} is at work\n")
     return Exit.OK
 
@@ -103,11 +108,11 @@ def _is_it(holder: Holder) -> bool:
 
 
 def _holds(state_dir: Path, holder: Holder) -> bool:
-    return _lives(holder) and Holder.told_by(StateDir.read(state_dir).path) == holder
+    return _lives(holder) and holder.is_same(Holder.told_by(StateDir.read(state_dir).path))
 
 
 def _made(path: Path) -> int:
-    """When the lock was taken."""
+    """When the engine has last said something about itself."""
     return (path / "lock").stat().st_mtime_ns
 
 

@@ -31,7 +31,7 @@ from pycurrent.cli.run_options import RunOptions
 from pycurrent.cli.screen import Screen, is_live, screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, Exit
-from pycurrent.cli.stop import KEEP_JOBS, UPGRADE, stop_requests
+from pycurrent.cli.stop import KEEP_JOBS, TRIAL, UPGRADE, StopRequest, stop_requests
 from pycurrent.cli.summary import LISTED, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
@@ -76,6 +76,10 @@ class _Faces(Struct, frozen=True):
 
 def run_pipeline(call: Call, options: RunOptions) -> int:
     """Run it, once or until told to stop; return the exit status."""
+    if TRIAL in os.environ:
+        from pycurrent.cli.trial import try_out  # few engines are upgraded
+
+        return try_out(call, options)
     began = monotonic()
     _check_no_loop()
     logs = log_command(options.state_dir)
@@ -140,9 +144,7 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             return _Faces(view, screen, site.serve(opened, view))
 
         async with _at_work(engine, faces, call.extras.setup) as (view, screen):
-            ends = [engine.failed(), request.wait()]
-            await _first(*ends, *([engine.settled()] if options.once else []))
-            engine.raise_if_crashed()
+            await _until_its_end(engine, request, screen, once=options.once)
             overview = view.overview(limit=LISTED)
             if options.once:
                 _check_used_rightly(view)
@@ -159,6 +161,28 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
             elif request.signal is not None:
                 screen.say(f"stopping: {_to_cancel(engine)}; once more, and it ends at once")
     return overview if request.signal is None else _Stopped(request.signal, overview)
+
+
+async def _until_its_end(
+    engine: Engine, request: StopRequest, screen: Screen, *, once: bool
+) -> None:
+    """Wait until nothing more can happen, if it is to end `once` that is so, or until a signal has
+    told it to end that it can follow.
+    """
+    while True:
+        ends = [engine.failed(), request.wait()]
+        await _first(*ends, *([engine.settled()] if once else []))
+        engine.raise_if_crashed()
+        if request.signal is not UPGRADE:
+            return
+        from pycurrent.cli.trial import refusal
+
+        if (why := await refusal(request)) is None:
+            return
+        request.forget()
+        screen.say(f"not upgraded, this engine goes on: {why}")
+        with suppress(OSError):
+            engine.opened.state.refuse(why)
 
 
 async def _leave(engine: Engine, screen: Screen) -> None:

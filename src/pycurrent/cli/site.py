@@ -47,16 +47,15 @@ def prepared_site(options: RunOptions, site: SiteOf | None, name: str) -> Iterat
 
     Raises `UsageError` if it can't be served as asked.
     """
-    if not options.serves:
+    settings = check_site(options, site, name)
+    if settings is None:
         yield PreparedSite(lambda engine, view: nullcontext(), lambda: None)
         return
     # Only here, because it takes a while to import.
     from pycurrent.service import Service
-    from pycurrent.web.server import Website, check_settings, hand_over, listening
+    from pycurrent.web.server import Website, hand_over, listening
     from pycurrent.web.users.owner import address_with
 
-    settings = _settings(options, site, name)
-    check_settings(settings)
     with listening(settings) as listener:
 
         def serve(engine: OpenEngine, view: EngineView) -> AbstractAsyncContextManager[str | None]:
@@ -72,6 +71,17 @@ def prepared_site(options: RunOptions, site: SiteOf | None, name: str) -> Iterat
             return serving()
 
         yield PreparedSite(serve, partial(hand_over, listener))
+
+
+def check_site(options: RunOptions, site: SiteOf | None, name: str) -> WebSettings | None:
+    """The settings of the site; None if there is none. Raises `UsageError` if they can't be."""
+    if not options.serves:
+        return None
+    from pycurrent.web.server import check_settings
+
+    settings = _settings(options, site, name)
+    check_settings(settings)
+    return settings
 
 
 def _settings(options: RunOptions, site: SiteOf | None, name: str) -> WebSettings:

@@ -15,6 +15,8 @@ from types import FrameType
 
 KEEP_JOBS = signal.SIGUSR1
 UPGRADE = signal.SIGUSR2
+TRIAL = "PYCURRENT_TRIAL"
+"""The variable by which a process knows that it only tries whether its program can be started."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, KEEP_JOBS, UPGRADE)
 """The signals that ask for it."""
 
@@ -33,6 +35,11 @@ class StopRequest:
         await self._come.wait()
         assert self.signal is not None
         return self.signal
+
+    def forget(self) -> None:
+        """Do as if no signal had come."""
+        self.signal = None
+        self._come.clear()
 
     def receive(self, number: int, _: FrameType | None) -> None:
         """Handle a signal. It comes at any moment, when anything may be half done."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pycurrent.store.errors import StateDirLocked
 from pycurrent.store.sharing import Sharing
@@ -71,6 +72,11 @@ class StateLock:
             os.dup2(file, self._file, inheritable=False)
             os.close(file)
 
+    def refuse(self, why: str) -> None:
+        """Tell others why the program of this process can't be started again. Raises OSError."""
+        holder = Holder.told_by(self._path) or Holder.this_process()
+        _write(self._file, replace(holder, refused=why))
+
     def release(self) -> None:
         """To be called once."""
         # The file stays: if it were removed, two could hold locks on two files of its name.
@@ -89,11 +95,17 @@ class Holder(Struct, frozen=True):
     pid: int
     command: str
     since: str
+    refused: str = ""
+    """Why its program could not be started again, when somebody last asked for that."""
 
     @classmethod
     def this_process(cls) -> Self:
         since = datetime.now(UTC).isoformat(timespec="seconds")
         return cls(os.getpid(), " ".join(sys.orig_argv), since)
+
+    def is_same(self, other: Self | None) -> bool:
+        """True if that is the same process, at work for as long."""
+        return other is not None and (self.pid, self.since) == (other.pid, other.since)
 
     @classmethod
     def told_by(cls, path: Path) -> Self | None:
@@ -114,14 +126,16 @@ class Holder(Struct, frozen=True):
         return True
 
     def to_json(self) -> str:
-        return json.dumps({"pid": self.pid, "command": self.command, "since": self.since})
+        fields = {"pid": self.pid, "command": self.command, "since": self.since}
+        return json.dumps({**fields, "refused": self.refused} if self.refused else fields)
 
     @classmethod
     def from_json(cls, text: str) -> Self | None:
         """None where the holder has not written it yet, or something else did."""
         try:
             fields = json.loads(text)
-            return cls(int(fields["pid"]), str(fields["command"]), str(fields["since"]))
+            pid, refused = int(fields["pid"]), str(fields.get("refused", ""))
+            return cls(pid, str(fields["command"]), str(fields["since"]), refused)
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -155,8 +169,7 @@ def _lock_file(path: Path, sharing: Sharing) -> int:
     file = sharing.make_file(path / "lock", os.O_RDWR)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{Holder.this_process().to_json()}\n".encode(), 0)
+        _write(file, Holder.this_process())
     except BlockingIOError:
         os.close(file)
         raise _locked(path, Holder.told_by(path)) from None
@@ -164,6 +177,11 @@ def _lock_file(path: Path, sharing: Sharing) -> int:
         os.close(file)
         raise
     return file
+
+
+def _write(file: int, holder: Holder) -> None:
+    os.ftruncate(file, 0)
+    os.pwrite(file, f"{holder.to_json()}\n".encode(), 0)
 
 
 def _locked(path: Path, holder: Holder | None) -> StateDirLocked:

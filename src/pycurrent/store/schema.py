@@ -202,6 +202,15 @@ def _not_written(path: Path, error: sqlite3.Error) -> StoreError:
     return from_sqlite(path, error)
 
 
+def check_known(path: Path) -> None:
+    """Raise `NewerVersion` if the database at `path`, which need not be there, is from a newer
+    version; one from an older version can be migrated. Raises `StoreError` if it can't be read.
+    """
+    if _is_there(path):
+        with closing(_connect_read_only(path)) as connection:
+            _check(path, connection, newest=len(migrations()))
+
+
 def look_through(path: Path) -> None:
     """Raises `StoreDamaged` if anything in the database at `path` is, or another `StoreError`.
 

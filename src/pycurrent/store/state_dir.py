@@ -160,6 +160,13 @@ class StateDir:
         if self._lock is not None:
             self._lock.keep()
 
+    def refuse(self, why: str) -> None:
+        """Tell who has asked for it why the program of this engine can't be started again. Raises
+        OSError.
+        """
+        if self._lock is not None:
+            self._lock.refuse(why)
+
     @property
     def is_in_use(self) -> bool:
         """True if an engine holds the directory, by what it has written about itself.
