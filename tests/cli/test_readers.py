@@ -52,6 +52,8 @@ def test_history_lists_jobs_the_newest_first(frobbed: dict[str, str], pycurrent:
         (["--since", "2h", "--until", "1h"], []),
         (["--until", "1999-12-31T08:47"], []),
         (["--longer", "10m"], []),
+        (["--place", "build1"], []),
+        (["--pool", "builds"], []),
         (["--path", "frob*"], ["c", "bad", "a"]),
         (["--path", "frob"], []),
         (["--label", "repo=web"], []),

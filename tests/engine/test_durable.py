@@ -106,6 +106,9 @@ async def test_a_job_goes_on_where_it_was(tmp_path: Path, ended_meanwhile: bool)
             (job,) = h.engine.history()
             assert job.end is not None
             assert job.end.value == "ok"
+            assert job.cpu is not None
+            assert job.memory is not None
+            assert job.memory > 1 << 20
             lines = said(h)
     quick, waits = (line for line in lines if line.startswith("Exec: "))
     assert quick.endswith("first")

@@ -794,9 +794,9 @@ def test_where_there_are_no_subreapers_the_process_group_is_ended(mark: str, nul
         assert request is not None
         line.sendall(request)
         assert output.readline() == b"ready\n"
-        reports = b"".join(line.recv(REPORT.size, socket.MSG_WAITALL) for _ in range(2))
+        reports = b"".join(line.recv(REPORT.size, socket.MSG_WAITALL) for _ in range(3))
         assert marked(mark) == []
     heard = [(Report(kind), first) for kind, first, _ in struct.iter_unpack(REPORT.format, reports)]
-    assert [kind for kind, _ in heard] == [Report.STARTED, Report.EXITED]
+    assert [kind for kind, _ in heard] == [Report.STARTED, Report.USED, Report.EXITED]
     assert heard[-1] == (Report.EXITED, 5)
     assert helper.wait() == 0

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from pycurrent.engine import AnyPool, Job, Level
+from pycurrent.explain.history import HistoryEntry
 from pycurrent.term import Failed, Ok
 
 from ..engine.doing import one
@@ -32,6 +33,18 @@ class At:
         async with one(self.folder / "state", placed) as h:
             await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
             return h.output, h.log("do a")
+
+    async def recorded(self, work: Callable[[Job], Awaitable[str | None]]) -> HistoryEntry:
+        """The record of such a job."""
+
+        async def placed(job: Job) -> str | None:
+            await started(job, self.pool)
+            return await work(job)
+
+        async with one(self.folder / "state", placed) as h:
+            await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+            (entry,) = h.engine.history()
+            return entry
 
 
 def printed(log: str) -> list[str]:

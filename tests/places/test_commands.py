@@ -302,3 +302,34 @@ async def test_many_jobs_share_a_place(at: At, tmp_path: Path) -> None:
     async with Harness(pipeline, state_dir=tmp_path / "state") as h:
         await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
         assert isinstance(h.output, Ok)
+
+
+@pytest.mark.every_place
+async def test_the_record_says_where_it_ran_and_what_it_used(at: At) -> None:
+    """The time of its commands together, and the memory of the largest of their processes; nothing
+    of what carries them there.
+    """
+    uses = "import time; x = b'x' * (64 << 20)\nwhile time.process_time() < 0.3: pass"
+
+    async def work(job: Job) -> None:
+        await job.exec(["python3", "-c", uses])
+        await job.exec(["sh", "-c", 'python3 -c "$0"; true', uses.replace("64", "32")])
+
+    entry = await at.recorded(work)
+    assert entry.cpu is not None
+    assert entry.memory is not None
+    assert 0.6 <= entry.cpu.total_seconds() < 2
+    assert 64 << 20 <= entry.memory < 120 << 20
+    assert (entry.ran_at is None) == (at.pool is None)
+    assert entry.pool == (None if at.pool is None else at.pool.label)
+
+
+async def test_the_record_of_a_job_without_commands_says_where_it_was(at: At) -> None:
+    """If that was at a place; else there is nothing to say."""
+
+    async def work(job: Job) -> None:
+        job.log("thinks")
+
+    entry = await at.recorded(work)
+    assert (entry.cpu, entry.memory) == (None, None)
+    assert (entry.ran_at is None) == (at.pool is None)

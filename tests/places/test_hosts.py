@@ -118,7 +118,7 @@ async def test_a_job_waits_until_a_host_is_there(
 async def test_pages_and_api_say_where_a_job_runs(
     server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path
 ) -> None:
-    """The page of the job, that of its pool, and the API."""
+    """The page of the job, that of its pool, and the API; once it has ended, the history, too."""
     pool = hosts(server, capacity=1)
     gate = asyncio.Event()
 
@@ -138,6 +138,14 @@ async def test_pages_and_api_say_where_a_job_runs(
         assert f"at {job['runs_at']}" in text_of(await visitor.get("/pools"))
         gate.set()
         await site.harness.until(lambda: site.harness.output == Ok(job["runs_at"]), timeout=30)
+        where = {"place": pool.places[0].name}
+        (entry,) = (await client.get("/api/v1/history", params=where)).json()["entries"]
+        assert (entry["ran_at"], entry["pool"]) == (job["runs_at"], pool.label)
+        assert f"Ran at {job['runs_at']}" in text_of(await visitor.get(f"/job/{job['id']}"))
+        history = await visitor.get("/history", params=where)
+        assert f"at {job['runs_at']}" in text_of(history)
+        metrics = (await client.get("/metrics")).text
+        assert f'place_jobs_total{{place="{where["place"]}",result="ok"}} 1.0' in metrics
 
 
 BROKEN = {

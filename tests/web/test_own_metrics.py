@@ -44,6 +44,22 @@ async def test_jobs_by_operation(tmp_path: Path) -> None:
         assert values["pycurrent_operation_seconds_sum", "nap"] == 0
 
 
+@current.builder("compile", level=current.Level.HARMLESS)
+async def compile_(job: current.Job, key: str) -> None:
+    await job.exec(["python3", "-c", "import time\nwhile time.process_time() < 0.1: pass"])
+
+
+async def test_processors_by_operation(tmp_path: Path) -> None:
+    """The time that the commands of its jobs have used; the page of a job says it, too."""
+    async with open_site(tmp_path, lambda: current.all([compile_("a"), compile_("b")])) as site:
+        values = await metrics_of(site)
+        assert 0.2 <= values["pycurrent_operation_cpu_seconds_total", "compile"] < 2
+        (job, _) = site.harness.engine.history()
+        page = (await site.client().get(f"/job/{job.job_id}")).text
+        assert "<dt>Processors</dt>" in page
+        assert "of its largest process" in page
+
+
 async def test_there_are_only_so_many_series(tmp_path: Path) -> None:
     """Operations that an author makes of data count together beyond a limit."""
 

@@ -271,6 +271,9 @@ def record_end(
     else:
         text, kind = _outcome_text(outcome)
         store.finish_job(job_id, end, finished=now, outcome=text, started=started, kind=kind)
+    ran = run.job.ran
+    if ran is not None:
+        store.add_ran(ran)
     if op_type.retires and end is JobEnd.OK:
         retired = target == GONE.digest
         store.to_retire.set((op_type.id, key.digest), None if retired else job_id)

@@ -24,8 +24,8 @@ def history(
     state_dir: StateDirOption = DEFAULT_STATE_DIR,
 ) -> int:
     """List the jobs that have run, the one that ended last first: date, end, duration, id, work and
-    failure. In brackets: the stage that has used it, its labels, and why it ran, unless it had
-    never been built.
+    failure. In brackets: the stage that has used it, its labels, why it ran, unless it had never
+    been built, and where, if not on the engine's machine.
     """
     wanted = which.filter()
     with Records.open(state_dir) as records:
@@ -45,14 +45,20 @@ def line_of(entry: HistoryEntry) -> str:
     when = local_time(entry.finished or entry.created)
     took = "" if entry.took is None else duration(entry.took)
     what = one_line(f"{entry.op} {entry.key}")
-    more = explained(what, entry.paths, entry.labels, entry.cause_name)
+    more = explained(what, entry.paths, entry.labels, entry.cause_name, entry.ran_at)
     why = "" if entry.failure is None else f": {one_line(entry.failure)}"
     return f"{when}  {entry.end_word:<11}  {took:>12}  {entry.job_id}  {what}{more}{why}"
 
 
-def explained(what: str, paths: Sequence[str], labels: Mapping[str, str], cause: str | None) -> str:
-    """The stage, the labels and the cause of a job, in brackets; empty if there is nothing to
-    say but `what` it was.
+def explained(
+    what: str,
+    paths: Sequence[str],
+    labels: Mapping[str, str],
+    cause: str | None,
+    ran_at: str | None,
+) -> str:
+    """The stage, the labels, the cause and the place of a job, in brackets; empty if there is
+    nothing to say but `what` it was.
     """
     parts = [] if [what] == [*paths] else [*paths[:1]]
     if len(paths) > 1:
@@ -60,4 +66,6 @@ def explained(what: str, paths: Sequence[str], labels: Mapping[str, str], cause:
     parts += [f"{name}={value}" for name, value in labels.items()]
     if cause is not None and cause != _FIRST:
         parts.append(cause)
+    if ran_at is not None:
+        parts.append(f"at {ran_at}")
     return f"  [{one_line(' '.join(parts))}]" if parts else ""

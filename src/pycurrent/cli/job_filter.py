@@ -102,6 +102,13 @@ class JobFilter:
     longer: Annotated[
         DurationOption | None, Parameter(help="Only jobs that ran for more than 10m, 1h30m ...")
     ] = None
+    place: Annotated[
+        str | None, Parameter(help="Only jobs that ran at this place: the name of a host, say.")
+    ] = None
+    pool: Annotated[
+        str | None,
+        Parameter(help="Only jobs of this pool that have run commands, or had a place."),
+    ] = None
     path: PathOption = None
     label: LabelsOption = ()
     kind: Annotated[
@@ -136,6 +143,8 @@ class JobFilter:
             since=since,
             until=until,
             longer=self.longer,
+            place=self.place,
+            pool=self.pool,
         )
 
     def fields(self) -> dict[str, Any]:
@@ -156,6 +165,8 @@ class JobFilter:
             "since": None if since is None else _rfc_3339(since),
             "until": None if until is None else _rfc_3339(until),
             "longer": None if self.longer is None else self.longer.total_seconds(),
+            "place": self.place,
+            "pool": self.pool,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

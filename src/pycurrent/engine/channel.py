@@ -24,7 +24,7 @@ import contextlib
 import enum
 import socket
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import Self, assert_never
 
 from msgspec import Struct
 
@@ -70,6 +70,26 @@ class LeftBehind(Struct, frozen=True):
         return f"{processes} that it left behind: {', '.join(self.names)}{more}"
 
 
+class Used(Struct, frozen=True):
+    """The machine's resources that commands have used, as far as somebody waited for each of their
+    processes.
+    """
+
+    cpu: float
+    """Seconds of all processors together."""
+    memory: int
+    """Bytes that the largest process had."""
+
+    def __add__(self, other: Used) -> Used:
+        """As of commands one after the other."""
+        return Used(self.cpu + other.cpu, max(self.memory, other.memory))
+
+    @classmethod
+    def of(cls, milliseconds: int, kibibytes: int) -> Self:
+        """In the units of a supervisor."""
+        return cls(milliseconds / 1000, kibibytes << 10)
+
+
 class Lost(Struct, frozen=True):
     """The supervisor was killed."""
 
@@ -112,6 +132,7 @@ class SupervisorChannel:
         self._received = b""
         self._is_unread = False
         self.left_behind: LeftBehind | None = None
+        self.used: Used | None = None
         self._unsent = memoryview(request)
         self.beginning: asyncio.Future[Beginning] = self._loop.create_future()
         self.ending: asyncio.Future[Ending] = self._loop.create_future()
@@ -186,6 +207,8 @@ class SupervisorChannel:
             case Report.LEFT_BEHIND:
                 names = tuple(name.decode(errors="replace") for name in more.split(b"\0"))
                 self.left_behind = LeftBehind(first, names)
+            case Report.USED:
+                self.used = Used.of(first, second)
             case Report.SPOOLED:
                 if self._spooled is not None:
                     self._spooled()

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar, cast
 
+from pycurrent.engine.channel import Used
 from pycurrent.engine.command import Command, CommandFailed
 from pycurrent.engine.encoding import encode
 from pycurrent.engine.joblog import JobLog
@@ -49,6 +50,7 @@ class Commands:
         "_running",
         "_tmp",
         "_turn",
+        "used",
     )
 
     def __init__(
@@ -72,6 +74,8 @@ class Commands:
         self._ending = False
         self._given: dict[str, object] = {}
         """The results of `once`, by name."""
+        self.used: Used | None = None
+        """The resources that those have used which have ended; None if that is not known."""
 
     @property
     def began(self) -> datetime | None:
@@ -287,7 +291,19 @@ class Commands:
         """Run a command, to its very end even if cancelled, and give its status."""
         with closing:
             process = await self._begin(command, *descriptors)
-        return await self._ended(command, process)
+        try:
+            return await self._ended(command, process)
+        finally:
+            self._count(self._used_by_process(process))
+
+    def _used_by_process(self, process: Process) -> Used | None:
+        """The resources that a command has used."""
+        return process.used
+
+    def _count(self, used: Used | None) -> None:
+        """Another command has used this."""
+        if used is not None:
+            self.used = used if self.used is None else self.used + used
 
     async def _ended(self, command: Command, process: Process) -> int:
         """Wait for a command that runs, to its very end even if cancelled, and give its status."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.durable_commands import DurableCommands
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.place import Place
+    from pycurrent.store import RanRecord
 
 
 T = TypeVar("T")
@@ -276,6 +277,22 @@ class DrivenJob(WorkingJob, Tickets):
         """True if an earlier engine has begun it."""
         commands = self._parts.commands
         return commands is not None and commands.began is not None
+
+    @property
+    def ran(self) -> RanRecord | None:
+        """Where it has run, and what its commands have used so far; None if it has run none, and
+        has no place.
+        """
+        parts = self._parts
+        used = None if parts.commands is None else parts.commands.used
+        if used is None and parts.place is None:
+            return None
+        from pycurrent.store import RanRecord  # few jobs of a small pipeline run commands
+
+        cpu, memory = (None, None) if used is None else (used.cpu, used.memory)
+        pool = None if self.pool is None else self.pool.label
+        place = None if parts.place is None else str(parts.place)
+        return RanRecord(self.id, pool, place, cpu, memory)
 
     @property
     def running_commands(self) -> frozenset[object]:

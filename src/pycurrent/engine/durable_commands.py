@@ -22,6 +22,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
 import msgspec
 
+from pycurrent.engine.channel import Used
 from pycurrent.engine.command import Command
 from pycurrent.engine.commands import Commands
 from pycurrent.engine.joblog import JobLog
@@ -235,6 +236,7 @@ class DurableCommands(Commands):
                 pump.give_up()
             raise
         finally:
+            self._count(self._used_by(entry))
             is_done = is_quiet and pump.finish_empty()
             # A job that does much again gives way to the rest of the loop.
             if not is_done and (not is_new or not pump.finish_short()):
@@ -280,6 +282,10 @@ class DurableCommands(Commands):
             return ended.status
         process = await self._begin_durably(command, entry, has_output=has_output)
         return await self._ended(command, process)
+
+    def _used_by(self, entry: Entry) -> Used | None:
+        """The resources that a command has used."""
+        return entry.used
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
         durable = Durability(entry.at, self._lease, self._waking(entry))

@@ -30,6 +30,7 @@ from typing import Any, Self
 import msgspec
 from msgspec import Struct
 
+from pycurrent.engine.channel import Used
 from pycurrent.store.trees import remove_tree
 
 _CURSOR = "cursor"
@@ -47,7 +48,7 @@ _PLACE = struct.Struct("!QQ")
 """The number of a command, and how many bytes of its spool are in the log."""
 _VERSION = 2
 _OLD_VERSION = 1
-_STATUS = 64
+_SHORT = 64
 """No status is as long as that."""
 _DONE = (1 << 64) - 1
 """Stands for the place of a command of which all is in the log."""
@@ -114,16 +115,27 @@ class Entry:
     def ended(self) -> Ended | None:
         """How it has ended; None: it has not, or that is not known."""
         try:
-            file = os.open(f"{self.at}/status", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return None
-        try:
-            status, _, how = os.read(file, _STATUS).decode().strip().partition(" ")
+            status, _, how = _read_short(f"{self.at}/status").partition(" ")
             return Ended(int(status), how)
         except (OSError, ValueError):
             return None
-        finally:
-            os.close(file)
+
+    @property
+    def used(self) -> Used | None:
+        """The resources that it has used; None: it has not ended, or that is not known."""
+        try:
+            milliseconds, kibibytes = _read_short(f"{self.at}/used").split()
+            return Used.of(int(milliseconds), int(kibibytes))
+        except (OSError, ValueError):
+            return None
+
+
+def _read_short(path: str) -> str:
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, _SHORT).decode().strip()
+    finally:
+        os.close(file)
 
 
 class Cursor:

@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
-from pycurrent.engine.channel import LeftBehind
+from pycurrent.engine.channel import LeftBehind, Used
 from pycurrent.engine.command import Command
 from pycurrent.engine.commands import Commands
 from pycurrent.engine.durable_commands import DurableCommands, OutputLost
@@ -205,6 +205,7 @@ class PlaceCommands(DurableCommands):
             name = f"hook-{self._hooks}"
             yield self._relayed(command, name, Path(folder), has_output=has_output)
             end = _read(Path(folder) / "end")
+            self._count(_used_in(end))
             status = self._status_from(command, {"lost": "its relay"} if end is None else end)
         self._check(command, status)
 
@@ -231,6 +232,12 @@ class PlaceCommands(DurableCommands):
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
         relay = self._relayed(command, entry.folder.name, entry.folder, has_output=has_output)
         return await super()._begin_durably(relay, entry, has_output=has_output)
+
+    def _used_by(self, entry: Entry) -> Used | None:
+        return _used_in(_read(entry.folder / "end"))
+
+    def _used_by_process(self, process: Process) -> Used | None:
+        """That is a relay: what it uses is none of the job's."""
 
     async def _prepare_again(self, entry: Entry) -> None:
         """Have a run folder as one whose command nobody has begun, with what it has printed."""
@@ -289,6 +296,15 @@ class PlaceCommands(DurableCommands):
         if left is not None:
             self._log.line(f"Ended {LeftBehind(left[0], tuple(left[1]))}")
         return status
+
+
+def _used_in(end: Any) -> Used | None:
+    """The resources that a command has used there, as a relay has told."""
+    match end:
+        case {"used": [int(milliseconds), int(kibibytes)]}:
+            return Used.of(milliseconds, kibibytes)
+        case _:
+            return None
 
 
 def _read(path: Path) -> Any:

@@ -33,6 +33,7 @@ from pycurrent.engine.channel import (
     NotStarted,
     Started,
     SupervisorChannel,
+    Used,
 )
 from pycurrent.engine.helper import HelperProcess
 from pycurrent.engine.machine import Blame
@@ -106,6 +107,11 @@ class Process:
     def left_behind(self) -> LeftBehind | None:
         """The processes that lived on when the command had exited, and were ended. After `wait`."""
         return self._channel.left_behind
+
+    @property
+    def used(self) -> Used | None:
+        """The resources that it has used, if it has ended and is not durable."""
+        return self._channel.used
 
     def cancel(self) -> None:
         """TERM to everything the command started, KILL to what is left after the grace period.

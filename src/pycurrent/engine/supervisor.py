@@ -59,7 +59,7 @@ is left alone, so that it can clean up, unless it loses its parent: then it gets
 A *durable* command goes on when the engine has died: its supervisor puts what it prints into a
 file, and waits for the next engine on a socket with a name, for as long as the *lease* says. There
 the engine that dies closes its end of the channel; to end the command it sends a message. See
-`Durable`, and `docs/protocol.md` for other programs.
+`Durable`, and `docs/durable.md` for other programs.
 
 Without prctl (not Linux) the tree is the command's process group, and what leaves the group is
 not reached.
@@ -111,6 +111,9 @@ _REQUEST_BUFFER = 1 << 14
 _MOST_NAMES = 8
 """Of those that were left behind, how many are named."""
 
+_RSS_UNIT = 1024 if sys.platform == "darwin" else 1
+"""The units of `ru_maxrss` in a KiB."""
+
 _PR_SET_CHILD_SUBREAPER = 36
 
 # Not at their default in helper and supervisor; a command gets the default back.
@@ -140,6 +143,9 @@ class Report(enum.IntEnum):
     follows: their names, separated by NUL."""
     SPOOLED = 5
     """0, 0; the spool has grown"""
+    USED = 6
+    """The milliseconds of processors that a command has used, and the KiB of memory that the
+    largest of its processes had: before EXITED. For one that is durable the file `used` says it."""
 
 
 class StartStage(enum.IntEnum):
@@ -381,6 +387,14 @@ class Children:
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # any handler: the wakeup needs one
+        self.used = 0.0
+        """Seconds of processors that were used by those that were reaped, since `begin`."""
+        self.largest = 0
+        """KiB of memory that the largest of them had."""
+
+    def begin(self) -> None:
+        """Another command begins."""
+        self.used, self.largest = 0.0, 0
 
     def close(self) -> None:
         signal.set_wakeup_fd(-1)
@@ -394,11 +408,13 @@ class Children:
         ended: dict[int, int] = {}
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
                 return ended, False
             if pid == 0:
                 return ended, True
+            self.used += usage.ru_utime + usage.ru_stime
+            self.largest = max(self.largest, usage.ru_maxrss // _RSS_UNIT)
             killed = os.WIFSIGNALED(status)
             ended[pid] = -os.WTERMSIG(status) if killed else os.WEXITSTATUS(status)
 
@@ -422,7 +438,8 @@ class Durable:
 
     - `spool`: all that the command has printed so far; the engine copies it to the log;
     - `socket`, on which an engine attaches itself; the newest one counts;
-    - `status`, once nothing of the command is left: its exit status, and how it came to its end.
+    - `used` and `status`, once nothing of the command is left: the milliseconds and KiB that it
+      has used, as in `Report.USED`; its exit status, and how it came to its end.
 
     An engine that means to start the command makes the folder, and the supervisor takes `.new`
     away. If the engine has been killed meanwhile the next one renames it first: who comes too late
@@ -560,7 +577,7 @@ class Durable:
                 self.channel.send(REPORT.pack(Report.SPOOLED, 0, 0), socket.MSG_DONTWAIT)
         return len(data) or None
 
-    def finish(self, status: int) -> bool:
+    def finish(self, status: int, used: tuple[int, int]) -> bool:
         """Nothing of the command is left. True if the engine that it was started by is still there,
         and may give this supervisor the next one.
         """
@@ -569,18 +586,22 @@ class Durable:
             left -= copied
         # Where that is impossible, an engine that is not attached learns that it is not known.
         with contextlib.suppress(OSError):
-            self._note(b"%d %s\n" % (status, b"spool" if self._is_full else self.how))
+            self._write(b"used", b"%d %d\n" % used)
+            self._write(
+                b"status.part", b"%d %s\n" % (status, b"spool" if self._is_full else self.how)
+            )
+            place = self._place
+            os.rename(b"status.part", b"status", src_dir_fd=place, dst_dir_fd=place)
         self._close()
         return self.channel is self._first
 
-    def _note(self, status: bytes) -> None:
+    def _write(self, name: bytes, content: bytes) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-        part = os.open(b"status.part", flags, 0o600, dir_fd=self._place)
+        file = os.open(name, flags, 0o600, dir_fd=self._place)
         try:
-            os.write(part, status)
+            os.write(file, content)
         finally:
-            os.close(part)
-        os.rename(b"status.part", b"status", src_dir_fd=self._place, dst_dir_fd=self._place)
+            os.close(file)
 
     def _close(self) -> None:
         self._listener.close()
@@ -640,8 +661,12 @@ class Supervisor:
                 self._durable.give_up()
             return False
         self._report(Report.STARTED, main)
+        self._children.begin()
         status = self._await_end(request, main)
-        goes_on = self._durable is None or self._durable.finish(status)
+        used = round(1000 * self._children.used), self._children.largest
+        goes_on = self._durable is None or self._durable.finish(status, used)
+        if self._durable is None:
+            self._report(Report.USED, *used)
         # Before the report: who hears it may take a lock again at once.
         _close_all(rest)
         self._report(Report.EXITED, status)

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from pycurrent.cache import Cause, UnreadableValue, because, cause_name, cause_of
 from pycurrent.cache.cause import retry_of
-from pycurrent.store import DatabaseReader, HistoryFilter, JobEnd, JobRecord, UseRecord
+from pycurrent.store import DatabaseReader, HistoryFilter, JobEnd, JobRecord, RanRecord, UseRecord
 from pycurrent.term import FailureKind
 
 USES = 20
@@ -44,6 +44,14 @@ class HistoryEntry(Struct, frozen=True, kw_only=True):
     """The paths of the stages that have used it, the newest use first; in a list not all."""
     labels: Mapping[str, str]
     """Their labels. Where they have different ones of a name, that of the first counts."""
+    pool: str | None = None
+    """The pool whose resource it had, if it has run commands or had a place, and has ended."""
+    ran_at: str | None = None
+    """The place that its pool has lent it, once it has ended; None: the engine's machine."""
+    cpu: timedelta | None = None
+    """The time of all processors together that its commands have used, as far as that is known."""
+    memory: int | None = None
+    """The bytes that the largest process of its commands had."""
 
     @property
     def took(self) -> timedelta | None:
@@ -94,7 +102,8 @@ def page_of(
 
 def entry_in(reader: DatabaseReader, record: JobRecord, *, uses: int = USES) -> HistoryEntry:
     """The entry of a record, with its newest uses."""
-    return entry_of(record, reader.uses_of_job(record.job_id, limit=uses))
+    ran = None if record.ended is None else reader.ran(record.job_id)
+    return entry_of(record, reader.uses_of_job(record.job_id, limit=uses), ran)
 
 
 def recorded_job(reader: DatabaseReader, job_id: str) -> HistoryEntry | None:
@@ -103,8 +112,11 @@ def recorded_job(reader: DatabaseReader, job_id: str) -> HistoryEntry | None:
     return None if record is None else entry_in(reader, record, uses=ALL_USES)
 
 
-def entry_of(record: JobRecord, uses: Iterable[UseRecord]) -> HistoryEntry:
+def entry_of(
+    record: JobRecord, uses: Iterable[UseRecord], ran: RanRecord | None = None
+) -> HistoryEntry:
     """The entry of a record and its uses, the newest first."""
+    ran = RanRecord(record.job_id, None, None, None, None) if ran is None else ran
     paths: dict[str, None] = {}
     labels: dict[str, str] = {}
     for use in uses:
@@ -126,6 +138,10 @@ def entry_of(record: JobRecord, uses: Iterable[UseRecord]) -> HistoryEntry:
         rebuild=record.rebuild,
         paths=tuple(paths),
         labels=labels,
+        pool=ran.pool,
+        ran_at=ran.place,
+        cpu=None if ran.cpu is None else timedelta(seconds=ran.cpu),
+        memory=ran.memory,
     )
 
 

@@ -270,7 +270,8 @@ class Run:
         status = status_of(self._folder)
         if status is None:
             return {"lost": "its supervisor there was killed"}
-        return {"status": status[0], "how": status[1], "left": self._left}
+        end = {"status": status[0], "how": status[1], "left": self._left}
+        return {**end, "used": _used_in(self._folder)}
 
     def forget(self) -> None:
         """Its end is known to the engine. The relay waits for this."""
@@ -302,6 +303,16 @@ def status_of(folder: str) -> tuple[int, str] | None:
         with open(f"{folder}/status") as file:
             status, _, how = file.read().strip().partition(" ")
         return int(status), how
+    except (OSError, ValueError):
+        return None
+
+
+def _used_in(folder: str) -> list[int] | None:
+    """The milliseconds and KiB that a command has used; None if that is not known."""
+    try:
+        with open(f"{folder}/used") as file:
+            milliseconds, kibibytes = file.read().split()
+        return [int(milliseconds), int(kibibytes)]
     except (OSError, ValueError):
         return None
 

@@ -1,7 +1,7 @@
 """The messages between a relay, on the engine's machine, and an agent at another place.
 
 One file that runs at both ends, on any Python from 3.8 on, with its standard library alone. The
-page `docs/protocol.md` has the messages for other programs.
+page `docs/places.md` has the messages for other programs.
 """
 
 from __future__ import annotations

@@ -50,6 +50,12 @@ class MetricsReading:
     """How many jobs have ended in each way since the engine started."""
     operations: tuple[tuple[str, JobEnd, int], ...]
     """How many jobs of each operation have ended in each way since the engine started."""
+    processors: tuple[tuple[str, float], ...]
+    """The seconds of processors that the commands of each operation's jobs have used, of those that
+    have ended since the engine started.
+    """
+    places: tuple[tuple[str, JobEnd, int], ...]
+    """How many jobs have ended at each place in each way since the engine started."""
     pools: tuple[PoolMetrics, ...]
     cache_items: int
     """How many results are kept in memory, those included that are being made."""
@@ -67,9 +73,11 @@ Evaluated = Callable[[float], None]
 Waited = Callable[[str, float], None]
 Worked = Callable[[str, float], None]
 
-MOST_OPERATIONS = 500
+MOST_OPERATIONS = MOST_PLACES = 500
 OTHER = "other"
-"""The name of all operations beyond so many: an author may make them of data."""
+"""The name of all operations beyond so many, as an author may make them of data; and of all places
+beyond so many.
+"""
 
 
 class Metrics:
@@ -86,6 +94,8 @@ class Metrics:
         self._worked: list[Worked] = []
         self._ended: Counter[JobEnd] = Counter()
         self._operations: dict[str, Counter[JobEnd]] = {}
+        self._processors: dict[str, float] = {}
+        self._places: dict[str, Counter[JobEnd]] = {}
         # The jobs that have not ended, with their state and, in a queue, the pool; and how many
         # there are of each. All jobs of one kind share its tuple.
         self._kinds: dict[str, _Kind] = {}
@@ -142,11 +152,9 @@ class Metrics:
             evaluations=self._engine.steps,
             jobs=tuple(item for item in states.items() if item[0] is not JobState.ENDED),
             ended=tuple((end, self._ended[end]) for end in JobEnd),
-            operations=tuple(
-                (operation, end, number)
-                for operation, ends in self._operations.items()
-                for end, number in ends.items()
-            ),
+            operations=_by_end(self._operations),
+            processors=tuple(self._processors.items()),
+            places=_by_end(self._places),
             pools=tuple(
                 _measures(pool, queues[label]) for label, pool in sorted(self._pools.items())
             ),
@@ -196,12 +204,12 @@ class Metrics:
 
     def _count_end(self, job: DrivenJob, end: JobEnd) -> None:
         self._ended[end] += 1
-        operation = job.op
-        ends = self._operations.get(operation)
-        if ends is None:
-            operation = operation if len(self._operations) < MOST_OPERATIONS else OTHER
-            ends = self._operations.setdefault(operation, Counter())
-        ends[end] += 1
+        operation = _count(self._operations, MOST_OPERATIONS, job.op, end)
+        ran = job.ran
+        if ran is not None and ran.cpu is not None:
+            self._processors[operation] = self._processors.get(operation, 0.0) + ran.cpu
+        if job.place is not None:
+            _count(self._places, MOST_PLACES, job.place.name, end)
         if job.begun is not None:
             seconds = job.begun.age.total_seconds()
             for told in self._worked:
@@ -210,6 +218,22 @@ class Metrics:
     def _stepped(self, step: Step) -> None:
         for told in self._evaluated:
             told(step.seconds)
+
+
+def _count(counts: dict[str, Counter[JobEnd]], most: int, name: str, end: JobEnd) -> str:
+    """Count an end under a name, or under `OTHER` if there are so many. The name is returned."""
+    ends = counts.get(name)
+    if ends is None:
+        name = name if len(counts) < most else OTHER
+        ends = counts.setdefault(name, Counter())
+    ends[end] += 1
+    return name
+
+
+def _by_end(counts: Mapping[str, Counter[JobEnd]]) -> tuple[tuple[str, JobEnd, int], ...]:
+    return tuple(
+        (name, end, number) for name, ends in counts.items() for end, number in ends.items()
+    )
 
 
 def _measures(pool: AnyPool, queue: int) -> PoolMetrics:

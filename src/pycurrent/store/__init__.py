@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from pycurrent.store.history import SECONDS
     from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
     from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
+    from pycurrent.store.ran import RanRecord
     from pycurrent.store.runs import RunRecord
     from pycurrent.store.test_cases import (
         TestCase,
@@ -118,6 +119,7 @@ else:
                 "HistoryFilters",
             ],
             "pycurrent.store.label_filter": ["CONDITION", "LabelFilter", "all_pass", "matches"],
+            "pycurrent.store.ran": ["RanRecord"],
             "pycurrent.store.runs": ["RunRecord"],
             "pycurrent.store.test_cases": [
                 "TestCase",
@@ -179,6 +181,7 @@ __all__ = [
     "OverrideKey",
     "OverrideKind",
     "OverrideRecord",
+    "RanRecord",
     "RuleRecord",
     "RunRecord",
     "SavedFiles",

@@ -56,6 +56,7 @@ from pycurrent.store.uses import UseRecord, as_json
 if TYPE_CHECKING:
     from pycurrent.store.audit import AuditRecord
     from pycurrent.store.firings import FiringRecord
+    from pycurrent.store.ran import RanRecord
 
 # While it is opened, another program's transaction is waited for. Later it would stop the event
 # loop for as long: then a commit is `StoreBusy`, to be tried again.
@@ -377,6 +378,10 @@ class Database(DatabaseReader):
     def add_audit(self, record: AuditRecord) -> None:
         """Adds an act to the audit. Written by the next commit."""
         self._transactions.unsaved.audit.append(record)
+
+    def add_ran(self, record: RanRecord) -> None:
+        """Adds where a job has run, and what it has used. Written by the next commit."""
+        self._transactions.unsaved.ran.append(record)
 
     def add_use(self, record: UseRecord) -> None:
         """Adds a use of a job by a stage, unless it is the stage's last one. Written by the next

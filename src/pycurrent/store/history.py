@@ -32,6 +32,7 @@ _NO_FIRST_BUILD = "cause <> '{\"$NeverBuilt\":{}}'"
 _HAS_FAILED = "outcome IS NOT NULL AND ended <> 'ok'"
 _HAS_NO_RESULT = "(ended = 'superseded' OR ended = 'interrupted')"
 _HAS_PREFIX = "job_id >= :prefix AND job_id < :prefix || char(0x10FFFF)"
+_AT_PLACE = "place = :place OR (place >= :place || ' (' AND place < :place || ' )')"
 _FAILURES = frozenset({JobEnd.FAILED, JobEnd.CANCELLED, JobEnd.TIMED_OUT})
 _NO_RESULTS = frozenset({JobEnd.SUPERSEDED, JobEnd.INTERRUPTED})
 
@@ -125,6 +126,8 @@ class HistoryQuery:
         if uses is not None:
             self._values |= self._uses.values
             found = f"SELECT DISTINCT job {uses}"
+        elif self._wanted.place is not None:
+            found = f"SELECT job FROM ran WHERE {_AT_PLACE}"
         elif self._wanted.prefix is not None:
             found = f"SELECT seq FROM job WHERE {_HAS_PREFIX}"
         else:
@@ -157,8 +160,16 @@ class HistoryQuery:
                 r"(key LIKE :text ESCAPE '\' OR value LIKE :text ESCAPE '\'"
                 r" OR outcome LIKE :text ESCAPE '\')"
             )
+        yield from self._where_conditions()
         yield from self._why_conditions()
         yield from self._time_conditions()
+
+    def _where_conditions(self) -> Iterator[str]:
+        for name, condition in (("place", _AT_PLACE), ("pool", "pool = :pool")):
+            value = getattr(self._wanted, name)
+            if value is not None:
+                self._values[name] = storable(value)
+                yield f"EXISTS (SELECT 1 FROM ran WHERE ran.job = job.seq AND ({condition}))"
 
     def _why_conditions(self) -> Iterator[str]:
         wanted, values = self._wanted, self._values

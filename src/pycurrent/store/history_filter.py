@@ -30,6 +30,8 @@ class HistoryFilters(TypedDict, total=False):
     since: datetime | None
     until: datetime | None
     longer: timedelta | None
+    place: str | None
+    pool: str | None
 
 
 class HistoryFilter(Struct, frozen=True, kw_only=True):
@@ -64,6 +66,10 @@ class HistoryFilter(Struct, frozen=True, kw_only=True):
     """It ended before this time."""
     longer: timedelta | None = None
     """It ran for longer than this."""
+    place: str | None = None
+    """The place that it ran at, or the name of that, without what follows in parentheses."""
+    pool: str | None = None
+    """The label of the pool whose resource it had, if it has run commands or had a place."""
 
 
 class HistoryCursor(Struct, frozen=True):

@@ -864,6 +864,17 @@ INSERT INTO to_retire (op, key_digest, job) VALUES (?, ?, ?)
 -- Record that a key is retired.
 DELETE FROM to_retire WHERE op = ? AND key_digest = ?;
 
+-- name: add_ran
+-- Record where a job has run, and what it has used. Once more it is what is known now.
+INSERT OR REPLACE INTO ran (pool, place, cpu, memory, job)
+SELECT ?, ?, ?, ?, seq FROM job WHERE job_id = ?;
+
+-- name: ran
+-- Where a job has run, and what it has used.
+SELECT job_id, pool, place, cpu, memory
+  FROM job JOIN ran ON ran.job = job.seq
+ WHERE job_id = ?;
+
 -- name: add_saved
 -- Record that a job has saved files.
 INSERT OR IGNORE INTO saved (job, digest, name, count, size, mode, at)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from pycurrent.store.firings import FiringRecord
     from pycurrent.store.history_filter import HistoryFilter, HistoryFilters
     from pycurrent.store.look_record import LookRecord
+    from pycurrent.store.ran import RanRecord
     from pycurrent.store.removed import RemovedPart
     from pycurrent.store.runs import RunRecord
     from pycurrent.store.search import SearchTables
@@ -166,6 +167,17 @@ class DatabaseReader:
             return [RemovedPart.of_row(row) for row in rows]
         except (ValueError, TypeError) as error:
             raise self._damage_or(error) from error
+
+    def ran(self, job_id: str) -> RanRecord | None:
+        """Where a job has run, and what it has used; None if it has run no command and had no
+        place, or has not ended.
+        """
+        rows = self._read("ran", (job_id,))
+        if not rows:
+            return None
+        from pycurrent.store.ran import RanRecord
+
+        return RanRecord.of_row(rows[0])
 
     def look(self, job_id: str) -> LookRecord | None:
         """When the result of a job was last looked up again without a change; None: never."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pycurrent.store.look_record import LookRecord
     from pycurrent.store.overrides import OverrideKey, OverrideRecord
     from pycurrent.store.packed import Write
+    from pycurrent.store.ran import RanRecord
     from pycurrent.store.saved_record import SavedRecord
     from pycurrent.store.to_retire import SetKey
     from pycurrent.store.uses import UseRecord
@@ -62,6 +64,8 @@ class Unsaved(Struct):
     looks: dict[str, LookRecord] = field(default_factory=dict)
     # The files that jobs have saved.
     saved: list[SavedRecord] = field(default_factory=list)
+    # Where jobs have run.
+    ran: list[RanRecord] = field(default_factory=list)
     # The last result of each (op, key digest) that differs from the one in the file.
     results: dict[tuple[str, str], JobRecord] = field(default_factory=dict)
 
@@ -75,7 +79,7 @@ class Unsaved(Struct):
         explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit or self.deliveries
-        results = self.rebuilds or self.to_retire or self.looks or self.saved
+        results = self.rebuilds or self.to_retire or self.looks or self.saved or self.ran
         return bool(jobs or results or asked or explained or failed)
 
     @property
@@ -112,6 +116,10 @@ class Unsaved(Struct):
             from pycurrent.store import uses
 
             bulk.append(uses.adding(connection, queries, self.uses))
+        if self.ran:
+            from pycurrent.store import ran
+
+            bulk.append(partial(ran.adding, self.ran))
         return bulk
 
     def _write_asked(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> None:
@@ -191,6 +199,7 @@ class Unsaved(Struct):
             self.to_retire | later.to_retire,
             self.looks | later.looks,
             self.saved + later.saved,
+            self.ran + later.ran,
             self.results | later.results,
         )
 

@@ -154,7 +154,8 @@ class _Now(Collector):
             measures.evaluations,
         )
         yield from _jobs(measures)
-        yield _operations(measures)
+        yield from _operations(measures)
+        yield _places(measures)
         yield from _pools(measures)
         yield GaugeMetricFamily(
             "pycurrent_cache_items",
@@ -215,7 +216,7 @@ def _jobs(measures: MetricsReading) -> Iterator[Metric]:
     yield ended
 
 
-def _operations(measures: MetricsReading) -> Metric:
+def _operations(measures: MetricsReading) -> Iterator[Metric]:
     jobs = CounterMetricFamily(
         "pycurrent_operation_jobs",
         "Jobs that have ended since the engine started, by operation and how they ended.",
@@ -223,6 +224,25 @@ def _operations(measures: MetricsReading) -> Metric:
     )
     for operation, end, number in measures.operations:
         jobs.add_metric([sendable(operation), name_of(end)], number)
+    yield jobs
+    processors = CounterMetricFamily(
+        "pycurrent_operation_cpu_seconds",
+        "Seconds of all processors that the commands of ended jobs have used, by operation.",
+        labels=["operation"],
+    )
+    for operation, seconds in measures.processors:
+        processors.add_metric([sendable(operation)], seconds)
+    yield processors
+
+
+def _places(measures: MetricsReading) -> Metric:
+    jobs = CounterMetricFamily(
+        "pycurrent_place_jobs",
+        "Jobs that have ended since the engine started, by their place and how they ended.",
+        labels=["place", "result"],
+    )
+    for place, end, number in measures.places:
+        jobs.add_metric([sendable(place), name_of(end)], number)
     return jobs
 
 

@@ -55,6 +55,10 @@ class EntryAnswer(TypedDict):
     because: str | None
     paths: list[str]
     labels: dict[str, str]
+    pool: str | None
+    ran_at: str | None
+    cpu: float | None
+    memory: int | None
 
 
 class HistoryPageAnswer(TypedDict):

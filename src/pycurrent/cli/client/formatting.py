@@ -41,7 +41,7 @@ def job_line(job: JobAnswer) -> str:
     took = duration(datetime.now(UTC) - began)
     state = "cancelling" if job["cancelled"] is not None else job_state_word(job["state"])
     wait = "" if job["wait"] is None else f" waits {waits(job['wait'])}"
-    what = one_line(job["description"]) + explained("", (), job["labels"], None)
+    what = one_line(job["description"]) + explained("", (), job["labels"], None, job["runs_at"])
     return f"{state:<10}  {took:>12}  {job['id']}  {what}{wait}"
 
 
@@ -71,7 +71,7 @@ def entry_line(entry: EntryAnswer) -> str:
     when = moment(entry["finished"] or entry["created"])
     took = "" if entry["took"] is None else duration(timedelta(seconds=entry["took"]))
     what = one_line(f"{entry['op']} {entry['key']}")
-    more = explained(what, entry["paths"], entry["labels"], entry["cause"])
+    more = explained(what, entry["paths"], entry["labels"], entry["cause"], entry["ran_at"])
     why = "" if entry["failure"] is None else f": {one_line(entry['failure'])}"
     return f"{when}  {end_word(entry):<11}  {took:>12}  {entry['id']}  {what}{more}{why}"
 

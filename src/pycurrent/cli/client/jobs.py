@@ -25,6 +25,7 @@ from pycurrent.cli.client.status import CantBeDone, ClientExit
 from pycurrent.cli.job_filter import ALL_STAGES, UsedBy
 from pycurrent.cli.options import reading
 from pycurrent.cli.output import one_line
+from pycurrent.cli.text import size
 from pycurrent.cli.values import time_to_come
 from pycurrent.errors import UsageError
 from pycurrent.view.formatting import duration
@@ -109,6 +110,10 @@ def _facts(answer: JobDetailAnswer) -> Iterator[str]:
         ("started", None if entry["started"] is None else moment(entry["started"])),
         ("finished", None if entry["finished"] is None else moment(entry["finished"])),
         ("took", None if entry["took"] is None else duration(timedelta(seconds=entry["took"]))),
+        ("pool", entry["pool"]),
+        ("ran at", entry["ran_at"]),
+        ("cpu", None if entry["cpu"] is None else duration(timedelta(seconds=entry["cpu"]))),
+        ("memory", None if entry["memory"] is None else size(entry["memory"])),
         ("needed by", ", ".join(answer["stages"]) or None),
     ]
     facts += [

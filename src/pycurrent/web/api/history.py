@@ -44,6 +44,14 @@ class FilterModel(UsedByModel, Model):
     longer: float | None = Field(
         default=None, ge=0, le=1e9, description="It ran for more than so many seconds."
     )
+    place: _Words | None = Field(
+        default=None,
+        description="The place that it ran at, or its name without what follows in parentheses.",
+    )
+    pool: _Words | None = Field(
+        default=None,
+        description="The pool whose resource it had, if it has run commands or had a place.",
+    )
 
     def filter(self) -> HistoryFilter:
         used_by = self.selection()
@@ -62,6 +70,8 @@ class FilterModel(UsedByModel, Model):
             since=self.since,
             until=self.until,
             longer=None if self.longer is None else timedelta(seconds=self.longer),
+            place=self.place,
+            pool=self.pool,
         )
 
 

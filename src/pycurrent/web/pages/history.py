@@ -30,7 +30,7 @@ MOST_REBUILT = 10_000
 _TRUTH = {"true": True, "false": False}
 _FIELDS = (
     "op", "ok", "end", "rebuild", "prefix", "key", "text", "path", "label", "kind", "cause", "who",
-    "since", "until", "longer",
+    "since", "until", "longer", "place", "pool",
 )  # fmt: skip
 _CAUSE_NAMES = {kind.__name__: name for name, kind in CAUSES.items()}
 _KINDS = {kind.value for kind in FailureKind}
@@ -70,6 +70,8 @@ def filter_of(query: Mapping[str, str]) -> HistoryFilter:
         since=_instant(query.get("since", ""), timedelta(0)),
         until=_instant(query.get("until", ""), timedelta(days=1)),
         longer=_seconds(query.get("longer", "")),
+        place=text("place"),
+        pool=text("pool"),
     )
 
 
@@ -96,6 +98,8 @@ def fields_of(wanted: HistoryFilter) -> dict[str, str]:
         "since": None if wanted.since is None else wanted.since.isoformat(),
         "until": None if wanted.until is None else wanted.until.isoformat(),
         "longer": None if wanted.longer is None else f"{wanted.longer.total_seconds():g}",
+        "place": wanted.place,
+        "pool": wanted.pool,
     }
     return {name: _text(value) for name, value in values.items() if value is not None}
 

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pycurrent.engine.site_links import item_url, label_url, stage_url
+from pycurrent.files.values import size_text
 from pycurrent.service import Service, told
 from pycurrent.store.coverage import change_text, percent_text
 from pycurrent.view.formatting import local_time, plural, seconds
@@ -121,6 +122,7 @@ def _environment(files: Files) -> Environment:
     environment.filters["percent"] = percent_text
     environment.filters["plain"] = formatting.plain
     environment.filters["seconds"] = seconds
+    environment.filters["size"] = size_text
     environment.filters["told"] = told
     environment.filters["waits"] = formatting.waits
     environment.filters["is_web"] = formatting.is_web

@@ -98,6 +98,20 @@ class EntryModel(Model):
         " those of the newest 20."
     )
     labels: dict[str, Text] = Field(description="The labels of these stages.")
+    pool: Text | None = Field(
+        description="The pool whose resource it had, if it has run commands or had a place, and has"
+        " ended."
+    )
+    ran_at: Text | None = Field(
+        description="The place that its commands ran at, once it has ended; null for the engine's"
+        " machine."
+    )
+    cpu: Seconds | None = Field(
+        description="Seconds of all processors together that its commands have used."
+    )
+    memory: int | None = Field(
+        description="The bytes that the largest process of its commands had."
+    )
 
 
 class HistoryPageModel(Model):
