@@ -558,3 +558,49 @@ async def test_a_page_shows_what_is_now(tmp_path: Path) -> None:
         key.set("fine")
         await site.harness.settle()
         assert "0 failed" in text_of(await visitor.get("/"))
+
+
+PATHS_THAT_ARE_ASKED_AGAIN = (
+    "/jobs",
+    "/failures",
+    "/approvals",
+    "/history",
+    "/help",
+    "/stage?path=",
+)
+
+
+@pytest.mark.parametrize("path", PATHS_THAT_ARE_ASKED_AGAIN)
+async def test_a_page_that_did_not_change_is_not_sent_again(site: Site, path: str) -> None:
+    """To the same browser; and no browser keeps it, as the next reader may be another one."""
+    if path.endswith("path="):
+        path += next(stage.path for stage in site.service.stages_with("*good", []))
+    visitor = site.visitor()
+    await visitor.get("/jobs")
+    first = await visitor.get(path)
+    known = {"If-None-Match": first.headers["etag"]}
+    again = await visitor.get(path, headers=known)
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["cache-control"] == "no-store"
+    other = await site.visitor().get(path, headers=known)
+    assert other.status_code == 200
+    site.service.confirmation.set(None, by="ann")
+    assert (await visitor.get(path, headers=known)).status_code == 200
+
+
+async def test_a_log_is_packed_for_who_takes_that(site: Site) -> None:
+    """All of it, as it streams; a part of it, which may be one of several, is not."""
+    path = f"/api/v1/jobs/{site.job('reply bad')}/log"
+    client = site.client()
+    packed = await client.get(path, headers={"Accept-Encoding": "gzip"})
+    plain = await client.get(path, headers={"Accept-Encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-length" not in packed.headers
+    assert "content-encoding" not in plain.headers
+    assert "accept-encoding" in plain.headers["vary"].lower()
+    assert packed.text == plain.text
+    assert "no &lt;script&gt;" in plain.text or "<script>" in plain.text
+    asked = {"Accept-Encoding": "gzip", "Range": "bytes=0-9"}
+    part = await client.get(path, headers=asked)
+    assert (part.status_code, part.content) == (206, plain.content[:10])
+    assert "content-encoding" not in part.headers

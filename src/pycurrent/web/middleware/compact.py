@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from hashlib import sha256
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,11 +18,16 @@ _IN_THREAD = 1 << 16
 """In bytes: compressing more would hold up others for too long."""
 _PACKED = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 _TAGGED = "application/json"
+_EVENTS = "text/event-stream"
+_QUICK = 1
+"""The level for what may be of any length."""
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class Compact:
     """Compresses answers with gzip if the client accepts that, and tags those of the API (`ETag`),
-    so that it can ask for changes and get 304 without any. Streams and ranges go through unchanged.
+    so that it can ask for changes and get 304 without any. Pages have tags of their own. Streams of
+    events, saved files and ranges go through unchanged.
 
     The files of the site, which never change, are compressed once.
     """
@@ -36,9 +42,10 @@ class Compact:
             return
         asked = Headers(scope=scope)
         start: Message | None = None
+        stream: _Stream | None = None
 
         async def send_compact(message: Message) -> None:
-            nonlocal start
+            nonlocal start, stream
             if message["type"] == "http.response.start" and message["status"] == 200:
                 start = message
                 return
@@ -46,8 +53,10 @@ class Compact:
                 head, start = start, None
                 if message["type"] == "http.response.body" and not message.get("more_body", False):
                     message = await self._compact(scope, asked, head, message)
+                else:
+                    stream = _begin_stream(asked, head)
                 await send(head)
-            await send(message)
+            await send(message if stream is None else await stream.packed(message))
 
         await self._app(scope, receive, send_compact)
 
@@ -83,6 +92,39 @@ class Compact:
         if key not in self._kept:
             self._kept[key] = await _pack(body)
         return self._kept[key]
+
+
+class _Stream:
+    """Compresses a body that comes in pieces, such as a log."""
+
+    def __init__(self) -> None:
+        self._pack = zlib.compressobj(_QUICK, wbits=_GZIP)
+
+    async def packed(self, message: Message) -> Message:
+        """The message with the bytes that are ready."""
+        if message["type"] != "http.response.body":
+            return message
+        return {**message, "body": await asyncio.to_thread(self._take, message)}
+
+    def _take(self, message: Message) -> bytes:
+        ready = self._pack.compress(message.get("body", b""))
+        return ready if message.get("more_body", False) else ready + self._pack.flush()
+
+
+def _begin_stream(asked: Headers, head: Message) -> _Stream | None:
+    """None for a stream that goes through unchanged. One with a tag may be asked for in parts."""
+    headers = MutableHeaders(scope=head)
+    kind = headers.get("content-type", "")
+    if not kind.startswith(_PACKED) or kind.startswith(_EVENTS):
+        return None
+    if "content-encoding" in headers or "etag" in headers:
+        return None
+    headers.add_vary_header("Accept-Encoding")
+    if not takes_gzip(asked):
+        return None
+    headers["Content-Encoding"] = "gzip"
+    del headers["content-length"]
+    return _Stream()
 
 
 async def _pack(body: bytes) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -80,6 +82,10 @@ class Pages:
         text = self._templates.get_template(template).render(page=page, header=header, **content)
         # Texts of jobs may hold bytes that are not Unicode.
         response = HTMLResponse(text.encode(errors="replace"), status_code=status)
+        if status == HTTPStatus.OK:
+            # Each page has others of these; the forms of earlier ones are as good.
+            moment = (page.form_token, page.time, "" if header is None else header.event)
+            response.headers["ETag"] = _tag(text, moment, caller.key or "")
         access.set_visitor(request, response)
         return response
 
@@ -105,6 +111,16 @@ def _known_caller(request: Request) -> Caller:
         return caller_of(request)
     except NotLoggedIn:
         return Caller(None, Via.NOTHING, None)
+
+
+def _tag(text: str, moment: Iterable[str], key: str) -> str:
+    """The tag of a page for one browser, whatever is of the moment in it. Scripts that have the
+    page already ask with it; browsers don't, as they keep no page.
+    """
+    for part in filter(None, moment):
+        text = text.replace(part, "")
+    known = sha256(key.encode() + b"\0" + text.encode(errors="replace"))
+    return f'W/"{known.hexdigest()[:20]}"'
 
 
 def _environment(files: Files) -> Environment:

@@ -4,14 +4,21 @@
 // Forms with `data-in-place` are sent without leaving the page. The answer, a page as well, has the
 // result.
 
-/** Fetch this page, and swap its parts. Errors leave them as they are. */
+let tag = null; // of the page that was fetched last
+
+/** Fetch this page, and swap its parts, unless it is still the same. Errors leave them as they are. */
 export async function refresh() {
-  const response = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
-  if (response?.ok) swap(await parsed(response), { notice: false });
+  const headers = tag === null ? {} : { "If-None-Match": tag };
+  const asked = { credentials: "same-origin", cache: "no-store", headers };
+  const response = await fetch(location.href, asked).catch(() => null);
+  if (!response?.ok) return; // 304, for example
+  tag = response.headers.get("ETag");
+  swap(await parsed(response), { notice: false });
 }
 
 /** Swap the parts that are in `page` too. Without `notice`, the last notice stays. */
 export function swap(page, { notice = true } = {}) {
+  if (notice) tag = null; // it is the answer to a form: what was fetched is not shown any more
   for (const old of document.querySelectorAll("[data-part]")) {
     const name = old.dataset.part;
     if (name === "notice" && !notice) continue;
@@ -34,6 +41,7 @@ function later(part) {
   waiting.add(part);
   const leave = () => {
     waiting.delete(part);
+    tag = null; // it has not been shown yet
     refresh();
   };
   for (const name of ["pointerleave", "focusout"]) part.addEventListener(name, leave, { once: true });
