@@ -297,6 +297,30 @@ async def test_a_box_leads_to_its_job(page: Page, site: RunningSite, branches: B
     await page.wait_for_url(re.compile("/job/"))
 
 
+async def test_a_frame_leads_to_the_page_of_its_item(page: Page, tmp_path: Path) -> None:
+    """By the arrow in its head, by a key, and by the name of its row in the table."""
+
+    def ci(name: Current[str]) -> Current[Any]:
+        built = current.component("build", lambda a: a, name)
+        return current.component("test", lambda a: a, built)
+
+    def pipeline() -> Current[Any]:
+        return current.constant(["main", "top/ic"]).list_map(ci)
+
+    async with running_site(pipeline, tmp_path) as site:
+        await page.goto(site.url)
+        link = page.get_by_role("link", name="The page of top/ic")
+        await link.click()
+        await page.wait_for_url("**/items?path=top%252Fic")
+        await page.go_back()
+        await page.locator(".box", has_text="build").first.focus()
+        await page.keyboard.press("o")
+        await page.wait_for_url("**/items?path=main")
+        await page.goto(f"{site.url}/?view=table")
+        await page.get_by_role("rowheader", name="main").get_by_role("link").click()
+        await page.wait_for_url("**/items?path=main")
+
+
 async def test_the_diagram_is_walked_by_keys(
     page: Page, site: RunningSite, branches: Branches
 ) -> None:

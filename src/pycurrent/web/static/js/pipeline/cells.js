@@ -3,6 +3,7 @@
 import { element } from "../dom.js";
 import { grouped } from "../numbers.js";
 import { culprits } from "./card.js";
+import { itemLink } from "./containers.js";
 import { concern } from "./order.js";
 import { textOf } from "./scene.js";
 import { linkOf } from "./shapes.js";
@@ -26,7 +27,9 @@ export class Cells {
     if (row.rows.length > 0) head.append(toggleOf(row, isOpen));
     else if (isNested) head.append(element("span", { class: "no-toggle" }));
     head.append(mark);
-    head.append(element("span", { class: "label", title: row.label }, row.label));
+    const page = itemLink(row.all());
+    const name = { class: "label", title: row.label };
+    head.append(page === null ? element("span", name, row.label) : element("a", { ...name, href: page }, row.label));
     place.append(head);
     const below = isOpen ? new Map() : byColumn(row, columns);
     for (const { key } of columns) {

@@ -119,3 +119,37 @@ export function placeOf(part) {
   }
   return place;
 }
+
+const MOST_LOOKED_AT = 500; // boxes, to find the item that they belong to
+
+/** The address of the page of the item to which all of these boxes belong; null if there is none. */
+export function itemLink(boxes) {
+  let around = null; // the names that all have in common
+  let count = 0;
+  for (const { stage } of boxes) {
+    if (stage === null) continue;
+    const names = stage.split("/").slice(0, -1);
+    const same = around === null ? names.length : around.findIndex((name, at) => name !== names[at]);
+    around = around === null ? names : same < 0 ? around : around.slice(0, same);
+    if (around.length === 0 || (count += 1) === MOST_LOOKED_AT) break;
+  }
+  return around?.length ? `/items?path=${encodeURIComponent(around.join("/"))}` : null;
+}
+
+/** The boxes in a part, as far as they are here. */
+export function* boxesIn(part) {
+  const open = [part];
+  while (open.length > 0) {
+    const here = open.pop();
+    if (here.isContainer) open.push(...here.children);
+    else yield here;
+  }
+}
+
+/** The same of the item that a part of the diagram is, or is in. */
+export function itemLinkOf(part) {
+  for (let place = part; place !== null; place = place.parent) {
+    if (place.isContainer && place.kind === "item") return itemLink(boxesIn(place));
+  }
+  return part.isContainer ? null : itemLink([part]);
+}

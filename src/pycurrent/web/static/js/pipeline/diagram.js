@@ -2,6 +2,7 @@
 // the changed parts.
 
 import { element } from "../dom.js";
+import { itemLinkOf } from "./containers.js";
 import { Layouts } from "./layout.js";
 import { Ruler, Scene } from "./scene.js";
 import { BoxShape, ClosedShape, FrameShape, lineOf } from "./shapes.js";
@@ -259,6 +260,7 @@ export class Diagram {
     if (key === "-") return () => this.zoom.smaller();
     if (key === "Home") return () => this.go(ends(this.scene)[0]);
     if (key === "End") return () => this.go(ends(this.scene)[1]);
+    if (key === "o") return () => this.goToItem(this.current);
     return key === "0" ? () => this.zoom.fit() : null;
   }
 
@@ -267,6 +269,12 @@ export class Diagram {
     if (part?.isContainer) return () => this.toggle(part);
     if (part?.kind === "fold") return () => this.page.unfold(part);
     return null;
+  }
+
+  /** Open the page of the item that a part belongs to, if it is in one. */
+  goToItem(part) {
+    const page = part === null ? null : itemLinkOf(part);
+    if (page !== null) location.assign(page);
   }
 
   walk(direction) {

@@ -2,12 +2,14 @@
 // keeps as long as it is visible.
 
 import { grouped } from "../numbers.js";
+import { boxesIn, itemLink } from "./containers.js";
 import { mosaicOf, partAt, squares } from "./mosaic.js";
 import { curve, textOf } from "./scene.js";
 import { BOX } from "./sizes.js";
 import { BLOCKED, FAILED, SIGNS, WORDS, inWords, segments, svg, worstOf } from "./states.js";
 
 const SIGN = 15;
+const LINK = 24; // the width of the link in the head of a frame
 
 /** The text for a box that a screen reader reads. */
 function sayBox(box) {
@@ -185,7 +187,15 @@ export class FrameShape {
     this.face = svg("rect", { class: "face", rx: 10 });
     this.head = svg("g", { class: "head", tabindex: -1, role: "button", "aria-expanded": "true" });
     this.head.shown = container;
-    this.element = svg("g", {}, this.face, this.head);
+    const page = container.kind === "item" ? itemLink(boxesIn(container)) : null;
+    /** It leads to the page of the item; keys have their own way there. */
+    this.link = page === null ? null : svg("a", { class: "to-item", href: page, tabindex: -1 });
+    this.element = svg("g", {}, this.face, this.head, ...(page === null ? [] : [this.link]));
+    this.link?.setAttribute("aria-label", `The page of ${container.title}`);
+    this.link?.append(
+      svg("rect", { class: "grip", width: LINK, height: 25, rx: 6 }),
+      svg("path", { class: "chevron", d: "M8 17l8-8M9.5 9H16v6.5" }),
+    );
     this.resize(area, ruler);
     this.refresh();
   }
@@ -199,9 +209,11 @@ export class FrameShape {
       this.face.setAttribute("height", area.h);
       this.sign = sign(28, 8);
       const text = svg("text", { x: 49, y: 15.5 });
-      text.textContent = ruler.cut(part.title, area.w - 66);
+      const room = this.link === null ? 0 : LINK;
+      text.textContent = ruler.cut(part.title, area.w - 66 - room);
+      this.link?.setAttribute("transform", `translate(${area.w - 4 - LINK} 3)`);
       head.replaceChildren(
-        svg("rect", { class: "grip", x: 4, y: 3, width: area.w - 8, height: 25, rx: 6 }),
+        svg("rect", { class: "grip", x: 4, y: 3, width: area.w - 8 - room, height: 25, rx: 6 }),
         svg("path", { class: "chevron", d: "M12 13l4.5 4.5 4.5-4.5" }),
         this.sign,
         text,

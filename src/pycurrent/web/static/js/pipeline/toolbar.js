@@ -14,6 +14,7 @@ const KEYS = [
   ["arrows", "go to what is next to it"],
   ["Home, End", "go to where it begins, or ends"],
   ["Enter, Space", "open the job; open or close a part"],
+  ["o", "open the page of the item"],
   ["+, −, 0", "larger, smaller, as it was"],
   ["?", "this list"],
 ];
