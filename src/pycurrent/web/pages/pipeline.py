@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 
-from pycurrent.service import Window
-from pycurrent.term import BY_CONCERN, State
+from pycurrent.service import Service, Window
+from pycurrent.term import BY_CONCERN, Failed, State
 from pycurrent.term.diagram import Graph, GraphNode, NodeKind
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
@@ -109,6 +109,8 @@ async def _pipeline(request: Request, service: ServiceOf) -> Response:
     return pages_of(request).render(
         request,
         "pipeline.html",
+        raised=_failed_as_a_whole(service),
+        is_empty=service.engine.stats.total == 0,
         rows=rows,
         first=first + 1,
         total=total,
@@ -118,6 +120,15 @@ async def _pipeline(request: Request, service: ServiceOf) -> Response:
         newer=f"/?{wanted.query(page=wanted.page - 1)}" if first > 0 else None,
         older=f"/?{wanted.query(page=wanted.page + 1)}" if first + PER_PAGE < total else None,
     )
+
+
+def _failed_as_a_whole(service: Service) -> str | None:
+    """Why the pipeline has failed although no stage of it has; None if that is not so."""
+    told = service.stages.headline()
+    output = service.engine.output
+    if told is None or told.path is not None:
+        return None
+    return output.message if isinstance(output, Failed) else told.message
 
 
 def _page(graph: Graph, wanted: Wanted, first: int) -> tuple[list[Row], int]:

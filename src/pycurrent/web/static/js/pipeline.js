@@ -18,6 +18,8 @@ import { Tree } from "./pipeline/tree.js";
 
 const PACE = 300; // milliseconds between two readings of the structure, at least
 const RETRY = 3000;
+const LATE = 400; // milliseconds before it is said that the pipeline is being read
+const READING = "Reading the pipeline …";
 const MOST_OPENED = 200; // closed lists; the server takes no more
 const LONGEST_QUERY = 6000; // characters of their ids; many a proxy takes no address above 8000
 
@@ -80,6 +82,7 @@ class Page {
     this.pending = [];
     this.isStale = false;
     const began = performance.now();
+    const reading = this.tree === null && !this.failed ? setTimeout(() => this.say(READING), LATE) : 0;
     try {
       const isUnfolded = this.wantsUnfolded;
       const query = this.query(isUnfolded);
@@ -95,6 +98,7 @@ class Page {
       if (!(error instanceof Problem)) throw error;
       this.say(`The pipeline can't be read: ${error.message}`);
     } finally {
+      clearTimeout(reading);
       this.pending = null;
       // A large pipeline that is rebuilt all the time leaves time for something else.
       const pause = this.failed ? RETRY : Math.max(PACE, 2 * (performance.now() - began));
@@ -143,7 +147,7 @@ class Page {
     this.tree = tree;
     this.folds.reckon(tree);
     this.place.dataset.version = tree.version;
-    if (this.failed) this.say("");
+    if (this.failed || this.note.textContent === READING) this.say("");
     if (!tree.isUnfolded) this.hasFolds = tree.folds.length > 0;
     this.draw();
     if (tree.isUnfolded !== this.wantsUnfolded) this.reload();
