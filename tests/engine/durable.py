@@ -25,6 +25,8 @@ QUICK = 'echo "$0" >> ran; echo "$0 prints"'
 WAITS = f'{QUICK}; echo > begun; cat go; echo "{SECRET} after"'
 LEASE = timedelta(seconds=30)
 MANY = 20
+LINE = "a-line-of-64-bytes".ljust(63, ".")
+MUCH = 80_000_000
 
 Plan = Callable[[Job, Path], Awaitable[str]]
 
@@ -49,6 +51,13 @@ async def fails(job: Job, folder: Path) -> str:
 async def nothing(job: Job, folder: Path) -> str:
     """A command that can't be started."""
     await job.exec(["/no/such/program"], cwd=folder)
+    return "done"
+
+
+async def much(job: Job, folder: Path) -> str:
+    """A command that prints much."""
+    prints = f"echo $$ >> ran; echo > begun; yes {LINE} | head -c {MUCH}"
+    await job.exec(["sh", "-c", prints], cwd=folder)
     return "done"
 
 
@@ -148,6 +157,7 @@ PLANS: dict[str, Plan] = {
         one,
         fails,
         nothing,
+        much,
         both,
         crossed,
         output,
@@ -210,7 +220,7 @@ async def main(plan: str, folder: Path, lease: float) -> None:
     engine = Engine(
         lambda: pipeline(plan, folder),
         state_dir=folder / "state",
-        config=Config(lease=timedelta(seconds=lease) if lease else None),
+        config=Config(lease=timedelta(seconds=lease) if lease else None, spool_max_size="40M"),
     )
     async with engine:
         await engine.settled()

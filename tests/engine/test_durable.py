@@ -17,6 +17,7 @@ import pytest
 from pycurrent.engine import Config, Pool
 from pycurrent.engine.journal import Entry
 from pycurrent.engine.left_runs import end_reached, reach
+from pycurrent.engine.supervisor import REPORT, Report
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var
 from pycurrent.testing import Harness
 
@@ -147,6 +148,29 @@ async def test_what_holds_the_lock_of_a_job_is_not_inherited(tmp_path: Path) -> 
         assert locks
         assert not any(map(os.get_inheritable, [sock.fileno(), *locks]))
         end_reached({Entry(str(folder), 1, ""): reached})
+
+
+async def test_a_command_waits_when_nobody_reads_what_it_prints(tmp_path: Path) -> None:
+    """It takes no more of the disk than it may, goes on with the next engine, and nothing is
+    lost.
+    """
+    async with killed("much", tmp_path):
+        (folder,) = (tmp_path / "state" / "run").glob("*/*/0-*")
+        sock, locks = reach(Entry(str(folder), 0, "")) or pytest.fail("it has gone")
+        said = b""
+        while REPORT.pack(Report.HELD, 0, 0) not in said:
+            said += await asyncio.get_running_loop().sock_recv(sock, 1 << 16)
+        taken = (folder / "spool").stat().st_blocks * 512
+        assert 40_000_000 <= taken < 50_000_000
+        for held in (sock.detach(), *locks):
+            os.close(held)
+        async with next_engine("much", tmp_path) as h:
+            await done(h)
+            assert h.output == Ok("done")
+            log = h.log("work")
+    assert log.count(f"{durable.LINE}\n") == durable.MUCH // 64
+    assert log.count("It waits with what it prints until this log has it") == 1
+    assert len(ran(tmp_path)) == 1
 
 
 async def test_a_command_that_can_not_be_started_says_why(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from pycurrent.cli.option import DEFAULT_STATE_DIR, SITE, STATE_DIR_HELP, STATE_DIR_VARIABLE, Option
 from pycurrent.cli.values import byte_count, duration, folder_or_file, seconds, whole_number
 from pycurrent.engine import Config, Level
-from pycurrent.engine.level import DAILY, DEFAULT_JOBS, LEASE
+from pycurrent.engine.level import DAILY, DEFAULT_JOBS, LEASE, SPOOL_MAX_SIZE
 from pycurrent.errors import UsageError
 
 if TYPE_CHECKING:
@@ -123,6 +123,15 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             " killed: the next one goes on with them. 10m, 2h ...; none ends them with the engine.",
         ),
     ] = LEASE
+    spool_max_size: Annotated[
+        int,
+        Option(
+            metavar="SIZE",
+            read=byte_count,
+            help="How much the output of a durable command may take that is in no log yet, such as"
+            " 4G: then the command waits until an engine has copied some.",
+        ),
+    ] = SPOOL_MAX_SIZE
     state_dir: Annotated[
         Path,
         Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
@@ -248,6 +257,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             files_max_size=self.files_max_size,
             gc_every=None if self.gc_every == "none" else self.gc_every,
             lease=None if self.lease == "none" else self.lease,
+            spool_max_size=self.spool_max_size,
         )
 
 

@@ -114,12 +114,12 @@ class SupervisorChannel:
         sock: socket.socket,
         request: bytes,
         on_close: Callable[[SupervisorChannel, socket.socket | None], None],
-        spooled: Callable[[], None] | None = None,
+        told: Callable[[Report], None] | None = None,
     ):
         """Takes over the socket, which doesn't block, and begins to send the request.
 
         `on_close` is given the socket, if its supervisor waits for another command. The command is
-        durable if there is `spooled`, which is called when its spool has grown.
+        durable if there is `told`, which is called when its spool has grown, or grows no more.
         """
         self._loop = asyncio.get_running_loop()
         self._sock = sock
@@ -127,7 +127,7 @@ class SupervisorChannel:
         self._has_writer = False
         self._ends = False
         self._on_close = on_close
-        self._spooled = spooled
+        self._told = told
         self._phase = _Phase.HANDED_OVER
         self._received = b""
         self._is_unread = False
@@ -146,7 +146,7 @@ class SupervisorChannel:
         if self._phase is _Phase.CLOSED:
             return
         is_first, self._ends = not self._ends, True
-        if self._spooled is not None and not self._unsent:
+        if self._told is not None and not self._unsent:
             # Its end of file would mean that the engine has died.
             if is_first:
                 self._unsent = memoryview(END)
@@ -209,9 +209,9 @@ class SupervisorChannel:
                 self.left_behind = LeftBehind(first, names)
             case Report.USED:
                 self.used = Used.of(first, second)
-            case Report.SPOOLED:
-                if self._spooled is not None:
-                    self._spooled()
+            case Report.SPOOLED | Report.HELD:
+                if self._told is not None:
+                    self._told(report)
             case Report.EXITED:
                 self.ending.set_result(Exited(first))
                 self._close(reusable=not self._ends and not self._unsent)

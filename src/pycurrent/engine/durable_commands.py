@@ -30,8 +30,10 @@ from pycurrent.engine.journal import Entry, Held, Journal, parts_of
 from pycurrent.engine.left_runs import LeftRun, end_reached
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.machine import Blame
+from pycurrent.engine.pipe import enlarge
 from pycurrent.engine.process import Durability, Process, Processes
 from pycurrent.engine.spool import SpoolPump
+from pycurrent.engine.supervisor import Report
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError, WrongKind
@@ -63,7 +65,19 @@ class DurableCommands(Commands):
     _hears_all: ClassVar = True
     """False if a command may print something of which nobody tells this engine."""
 
-    __slots__ = ("_claimed", "_diverged", "_journal", "_lease", "_left", "_pumps", "_reattached")
+    _bounds_spools: ClassVar = True
+    """False if a command must go on printing, however much that is."""
+
+    __slots__ = (
+        "_claimed",
+        "_diverged",
+        "_held",
+        "_journal",
+        "_lease",
+        "_left",
+        "_pumps",
+        "_reattached",
+    )
 
     def __init__(
         self,
@@ -87,6 +101,8 @@ class DurableCommands(Commands):
         self._claimed = asyncio.Event()
         self._reattached: dict[Entry, Process] = {}
         self._pumps: dict[Entry, SpoolPump] = {}
+        self._held: set[Entry] = set()
+        """Commands that had to wait with what they print, of which the log does not tell yet."""
         lock.keep()
 
     @property
@@ -224,6 +240,7 @@ class DurableCommands(Commands):
         pump = self._pumps[entry] = SpoolPump(entry, file, self.journal.cursor, turns)
         if not is_new:
             pump.wake()
+            self._say_held(entry)
         running = self._status_of(command, entry, is_new=is_new, has_output=has_output)
         is_quiet = False
         try:
@@ -242,6 +259,7 @@ class DurableCommands(Commands):
             if not is_done and (not is_new or not pump.finish_short()):
                 await uncancellable(pump.finished())
             del self._pumps[entry]
+            self._held.discard(entry)
         if is_quiet:
             return status
         ended = entry.ended
@@ -288,9 +306,11 @@ class DurableCommands(Commands):
         return entry.used
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
-        durable = Durability(entry.at, self._lease, self._waking(entry))
+        most = self._processes.spool_most if self._bounds_spools else 0
+        durable = Durability(entry.at, self._lease, self._waking(entry), most)
         with ExitStack() as closing:
             reader, writer = os.pipe()
+            enlarge(reader)
             closing.callback(os.close, reader)
             closing.callback(os.close, writer)
             stdout = writer
@@ -300,13 +320,25 @@ class DurableCommands(Commands):
                 closing.callback(os.close, stdout)
             return await self._begin(command, stdout, writer, reader, durable)
 
-    def _waking(self, entry: Entry) -> Callable[[], None]:
-        def wake() -> None:
+    def _waking(self, entry: Entry) -> Callable[[Report], None]:
+        def wake(report: Report) -> None:
             pump = self._pumps.get(entry)
+            if report is Report.HELD:
+                self._held.add(entry)
             if pump is not None:
                 pump.wake()
+                self._say_held(entry)
 
         return wake
+
+    def _say_held(self, entry: Entry) -> None:
+        """Say that a command has to wait with what it prints, once all is asked for again."""
+        if entry in self._held and not self.is_replaying:
+            self._held.remove(entry)
+            self._log.line(
+                "It waits with what it prints until this log has it: its spool takes as much as"
+                " it may"
+            )
 
     # The rest of the journal
 

@@ -25,6 +25,8 @@ waiting for other machines.
 DAILY = timedelta(days=1)
 LEASE = timedelta(minutes=10)
 """How long durable commands go on without an engine, by default on the command line."""
+SPOOL_MAX_SIZE = 4_000_000_000
+"""Bytes that the output of a durable command may take that is in no log yet, by default."""
 _NO_TIME = NO_LEASE = timedelta(0)
 
 _AT_ONCE = 200
@@ -104,7 +106,9 @@ class Config:
     go `gc_every` so often; None leaves that to `pycurrent gc`.
 
     With a `lease` the commands of durable jobs go on when the engine is killed, for so long: until
-    then the next engine goes on with them. None: they end with the engine.
+    then the next engine goes on with them. None: they end with the engine. The output of
+    one that is in no log yet may take `spool_max_size` of the disk, bytes or a text such as "4G",
+    and at most half of what is free there; then the command waits. None: any size.
     """
 
     def __init__(
@@ -120,6 +124,7 @@ class Config:
         files_max_size: int | str | None = None,
         gc_every: timedelta | None = DAILY,
         lease: timedelta | None = None,
+        spool_max_size: int | str | None = SPOOL_MAX_SIZE,
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -150,6 +155,7 @@ class Config:
                 f" timedelta(minutes=10)"
             )
         self.lease = lease
+        self.spool_max_size = _spool_size(spool_max_size)
         self.rebuilds = Rebuilds(rebuild)
         """The results of earlier runs that are made again."""
         self._listeners: dict[Callable[[], None], None] = {}
@@ -243,6 +249,18 @@ def _positive(jobs: int) -> int:
     if isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1:
         raise UsageError(f"jobs is how many may run commands at once, 1 or more, not {jobs!r}")
     return jobs
+
+
+def _spool_size(given: int | str | None) -> int | None:
+    if given is None or given == SPOOL_MAX_SIZE:
+        return SPOOL_MAX_SIZE if given else None
+    from pycurrent.store.byte_size import byte_size
+
+    if not (size := byte_size(given)):
+        raise UsageError(
+            f"spool_max_size= takes bytes, or a text such as '500M' or '4G', not {shown(given)}"
+        )
+    return size
 
 
 def _retention(rules: Iterable[Keep], files_max_size: int | str | None) -> Retention:

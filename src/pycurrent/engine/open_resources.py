@@ -121,7 +121,9 @@ class OpenResources(ABC):
     @cached_property
     def processes(self) -> Processes:
         """The processes of the commands of jobs."""
-        return self._make_processes()
+        processes = self._make_processes()
+        processes.spool_most = self.config.spool_max_size or 0
+        return processes
 
     @cached_property
     def _folders(self) -> FolderTurns:

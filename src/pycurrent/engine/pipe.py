@@ -24,7 +24,7 @@ class PipeReader:
     def __init__(self, fd: int) -> None:
         """Takes `fd` over: when this raises OSError, `fd` is closed."""
         try:
-            _enlarge(fd)
+            enlarge(fd)
             os.set_blocking(fd, False)
         except BaseException:
             os.close(fd)
@@ -121,7 +121,8 @@ class PipeReader:
             self._closed = True
 
 
-def _enlarge(fd: int) -> None:
+def enlarge(fd: int) -> None:
+    """Have a pipe hold as much as is read at once, if that is allowed."""
     if sys.platform == "linux":
         # Refused when the user's pipes hold too much already: the default size works, too.
         with suppress(OSError):

@@ -40,7 +40,7 @@ from pycurrent.engine.machine import Blame
 from pycurrent.engine.not_started import CommandNotStarted, blame_of, explain, not_started, reason
 from pycurrent.engine.pump import Copiers
 from pycurrent.engine.spool import COPIERS
-from pycurrent.engine.supervisor import CONTROL, Request
+from pycurrent.engine.supervisor import CONTROL, Report, Request
 from pycurrent.errors import PycurrentError
 from pycurrent.term import FailureKind
 
@@ -69,8 +69,10 @@ class Durability(Struct, frozen=True):
     """Its run folder, which is there under this name with `.new`."""
     lease: float
     """Seconds for which it goes on without an engine."""
-    spooled: Callable[[], None]
-    """Called when it has printed something."""
+    told: Callable[[Report], None]
+    """Called when it has printed something, and when it has to wait with that."""
+    most: int = 0
+    """Bytes that its spool may take, 0 for any number."""
 
 
 class Process:
@@ -137,6 +139,8 @@ class Processes:
         self._idle = IdleSupervisors(idle)
         self.copiers = Copiers()
         """Copy what the commands print."""
+        self.spool_most = 0
+        """Bytes that the spool of a durable command may take, 0 for any number."""
         self.spool_turns = asyncio.Semaphore(COPIERS)
         """Of those that copy what durable commands print."""
         self.attaching = asyncio.Lock()
@@ -187,8 +191,8 @@ class Processes:
         descriptors = (stdin, stdout, stderr, *pipes, *locks)
         message = CONTROL.pack(len(pipes), len(locks))
         for _ in range(_HAND_OVERS):
-            spooled = None if durable is None else durable.spooled
-            channel = await self._hand_over(argv[0], request, message, descriptors, spooled)
+            told = None if durable is None else durable.told
+            channel = await self._hand_over(argv[0], request, message, descriptors, told)
             if channel is None:
                 continue
             process = self._process(argv[0], cwd, await _begin(channel), channel)
@@ -198,11 +202,11 @@ class Processes:
                 return process
         raise not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
 
-    def attach(self, sock: socket.socket, command: str, spooled: Callable[[], None]) -> Process:
+    def attach(self, sock: socket.socket, command: str, told: Callable[[Report], None]) -> Process:
         """Attach this engine to a durable command of another one, by the socket that leads to its
-        supervisor, which is taken over. `spooled` is called when it has printed something.
+        supervisor, which is taken over. `told` is as in `Durability`.
         """
-        return Process(0, command, self._channel(sock, b"", spooled))
+        return Process(0, command, self._channel(sock, b"", told))
 
     def _process(
         self, command: str, cwd: Path | None, beginning: Beginning, channel: SupervisorChannel
@@ -245,7 +249,7 @@ class Processes:
         request: bytes,
         message: bytes,
         descriptors: Sequence[int],
-        spooled: Callable[[], None] | None,
+        told: Callable[[Report], None] | None,
     ) -> SupervisorChannel | None:
         """A channel to a supervisor that waits, or to one that the helper will fork; None if the
         helper has gone.
@@ -257,9 +261,9 @@ class Processes:
                 # Nobody would end what they guard if they were killed, too.
                 self._idle.dismiss()
             elif handed := self._idle.hand_over(message + request, descriptors):
-                return self._channel(*handed, spooled)
+                return self._channel(*handed, told)
             ours = await self._fork(command, message, descriptors)
-            return None if ours is None else self._channel(ours, request, spooled)
+            return None if ours is None else self._channel(ours, request, told)
 
     async def _fork(
         self, command: str, message: bytes, descriptors: Sequence[int]
@@ -290,9 +294,9 @@ class Processes:
         return ours
 
     def _channel(
-        self, ours: socket.socket, unsent: bytes, spooled: Callable[[], None] | None
+        self, ours: socket.socket, unsent: bytes, told: Callable[[Report], None] | None
     ) -> SupervisorChannel:
-        channel = SupervisorChannel(ours, unsent, self._has_ended, spooled)
+        channel = SupervisorChannel(ours, unsent, self._has_ended, told)
         self._channels.add(channel)
         return channel
 
@@ -337,7 +341,8 @@ def _encode(
     if durable is not None:
         folder, lease = os.fsencode(durable.folder), durable.lease
     directory = _directory(argv[0], cwd)
-    request = Request(directory, words, environ, grace, folder, lease).encode()
+    most = 0 if durable is None else durable.most
+    request = Request(directory, words, environ, grace, folder, lease, most).encode()
     if request is None:
         why = "an argument, a variable or the directory contains NUL"
         raise not_started(argv[0], why, Blame.WORK)

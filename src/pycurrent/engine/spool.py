@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pycurrent.engine.journal import Cursor, Entry
 from pycurrent.engine.masking import MaskedStream, Secrets
+from pycurrent.engine.supervisor import PUNCH_HOLE
 from pycurrent.engine.tasks import in_thread, uncancellable
 
 _CHUNK = 256 << 10
@@ -27,7 +28,6 @@ _LONG = 4 << 20
 """An output for which it pays to make masking faster."""
 _GIVEN_BACK = 16 << 20
 """So many bytes are given back to the disk at once."""
-_PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 COPIERS = 2
 """Threads that copy at the same time."""
 
@@ -60,7 +60,9 @@ class SpoolPump:
         self._entry = entry
         self._sink = sink
         self._turns = turns
-        self._place = self._given_back = entry.copied
+        self._place = entry.copied
+        # An earlier engine has not given back all that it has copied.
+        self._given_back = 0
         self._stream = MaskedStream()
         self._file = -1
         self._grown = asyncio.Event()
@@ -192,5 +194,5 @@ class SpoolPump:
 
         fallocate = ctypes.CDLL(None).fallocate
         fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-        fallocate(self._file, _PUNCH_HOLE, self._given_back, size)
+        fallocate(self._file, PUNCH_HOLE, self._given_back, size)
         self._given_back = self._entry.copied

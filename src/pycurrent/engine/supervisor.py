@@ -105,6 +105,12 @@ sandbox ends a moment after the one that waited for it, and nobody has left that
 _TICK = 0.05
 """Seconds between two looks at a tree that is being ended: not each change in it is signalled."""
 
+_LEAST = 32 << 20
+"""Bytes that a spool may take in any case: the engine gives many back at once."""
+
+_BETWEEN_LOOKS = 4 << 20
+"""Bytes of output between two looks at how much the spool takes."""
+
 _REQUEST_BUFFER = 1 << 14
 """Bytes of a request that are received together with its descriptors: all of most of them."""
 
@@ -146,6 +152,8 @@ class Report(enum.IntEnum):
     USED = 6
     """The milliseconds of processors that a command has used, and the KiB of memory that the
     largest of its processes had: before EXITED. For one that is durable the file `used` says it."""
+    HELD = 7
+    """0, 0; the spool is as large as it may be: the command waits until there is room"""
 
 
 class StartStage(enum.IntEnum):
@@ -161,14 +169,17 @@ class StartStage(enum.IntEnum):
 REPORT = struct.Struct("!Bii")
 """Report, and its two numbers."""
 
-REQUEST = struct.Struct("!QQdd")
-"""Lengths of the two parts that follow; the grace and the lease in seconds. The first part is the
-working directory, the run folder (empty: not durable) and the arguments, the second one the
-NAME=value pairs; each is separated by NUL, which none of them can contain."""
+REQUEST = struct.Struct("!QQddQ")
+"""Lengths of the two parts that follow; the grace and the lease in seconds; how many bytes the
+spool may take, 0 for any number. The first part is the working directory, the run folder (empty:
+not durable) and the arguments, the second one the NAME=value pairs; each is separated by NUL, which
+none of them can contain."""
 
 HELLO = struct.Struct("!BB")
 """The first message to an engine that has attached itself: the version of the messages, and the
 number of locks, which come with it as descriptors. The report STARTED follows."""
+
+PUNCH_HOLE = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 VERSION = 1
 """Of the messages between an engine and the supervisor of a durable command."""
@@ -199,11 +210,12 @@ class Request:
         grace: float,
         folder: bytes = b"",
         lease: float = 0.0,
+        most: int = 0,
     ) -> None:
         """`grace`: seconds between TERM and KILL. No name may be empty, or contain `=`.
 
         With a run `folder` the command is durable: see `Durable`. `lease`: seconds for which it
-        runs on without an engine.
+        runs on without an engine. `most`: bytes that its spool may take, 0 for any number.
         """
         self.cwd = cwd
         self.argv = argv
@@ -211,6 +223,7 @@ class Request:
         self.grace = grace
         self.folder = folder
         self.lease = lease
+        self.most = most
 
     def encode(self) -> bytes | None:
         """The request as it is sent; None if something of it contains NUL."""
@@ -218,7 +231,7 @@ class Request:
         pairs = b"\0".join([name + b"=" + value for name, value in self.environ.items()])
         if words.count(0) != 1 + len(self.argv) or pairs.count(0) != max(0, len(self.environ) - 1):
             return None
-        head = REQUEST.pack(len(words), len(pairs), self.grace, self.lease)
+        head = REQUEST.pack(len(words), len(pairs), self.grace, self.lease, self.most)
         return head + words + pairs
 
 
@@ -240,12 +253,12 @@ class RequestReader:
         head = self._take(REQUEST.size)
         if head is None:
             return None
-        words_size, pairs_size, grace, lease = REQUEST.unpack(head)
+        words_size, pairs_size, grace, lease, most = REQUEST.unpack(head)
         words, pairs = self._take(words_size), self._take(pairs_size)
         if words is None or pairs is None:
             return None
         cwd, folder, *argv = words.split(b"\0")
-        return Request(cwd, argv, self._environment(pairs), grace, folder, lease)
+        return Request(cwd, argv, self._environment(pairs), grace, folder, lease, most)
 
     def rest(self) -> bytes:
         """The bytes that have come after the last request. They are given out once."""
@@ -446,6 +459,10 @@ class Durable:
     leaves the command alone, so it is never run twice.
 
     While nobody is attached the lease runs; at its end the command is ended.
+
+    The engine gives back to the disk what it has copied, so what the spool takes there is what
+    nobody has read yet. When that is as much as it may be, nothing more is read from the pipe: the
+    command waits as soon as that is full, and goes on when the engine has copied some.
     """
 
     def __init__(
@@ -466,6 +483,10 @@ class Durable:
         self._listener = socket.socket(socket.AF_UNIX)
         self._place = self._spool = -1
         self._is_full = False
+        self._most = request.most
+        self._unlooked = 0
+        """Bytes that were copied since the last look at what the spool takes."""
+        self._is_held = False
 
     def open(self) -> bool:
         """Take the folder. False if somebody else has it, or there is nothing to be done there."""
@@ -477,6 +498,9 @@ class Durable:
             self._listener.bind(f"/proc/self/fd/{self._place}/socket")
             self._listener.listen(4)
             os.rename(self._folder + NEW, self._folder)
+            if self._most:
+                disk = os.fstatvfs(self._spool)
+                self._most = max(min(self._most, disk.f_bavail * disk.f_frsize // 2), _LEAST)
         except OSError:
             return False
         os.set_blocking(self._pipe, False)
@@ -505,10 +529,15 @@ class Durable:
                 self.how = b"lease"
                 return
             seconds = left if seconds is None else min(left, seconds)
+        if self._is_held:
+            seconds = _TICK if seconds is None else min(_TICK, seconds)
+            self._look_at_spool()
         for descriptor, _ in self._poll.poll(None if seconds is None else seconds * 1000):
             if descriptor == self._pipe:
                 if self._copy() is None:
                     self._poll.unregister(self._pipe)
+                elif self._most and self._unlooked >= _BETWEEN_LOOKS:
+                    self._look_at_spool()
             elif descriptor == self._listener.fileno():
                 self._attach()
             elif descriptor == self._engine:
@@ -518,6 +547,26 @@ class Durable:
                     self._detach()
             elif self.channel is not None and descriptor == self.channel.fileno():
                 self._hear(self.channel)
+
+    def _look_at_spool(self) -> None:
+        """Read no more from the pipe while the spool takes as much as it may, or do so again."""
+        self._unlooked = 0
+        is_over = os.fstat(self._spool).st_blocks * 512 >= self._most
+        if is_over and not self._is_held:
+            if not gives_back(self._spool):
+                self._most = 0  # It keeps what was copied: nobody could ever make room.
+                return
+            self._poll.unregister(self._pipe)
+            self._tell(Report.HELD)
+        elif self._is_held and not is_over:
+            self._poll.register(self._pipe, select.POLLIN)
+        self._is_held = is_over
+
+    def _tell(self, report: Report) -> None:
+        """Tell the engine, if one is attached; one that does not listen now learns nothing new."""
+        if self.channel is not None:
+            with contextlib.suppress(OSError):
+                self.channel.send(REPORT.pack(report, 0, 0), socket.MSG_DONTWAIT)
 
     def heard(self, message: bytes) -> None:
         """The engine has sent this."""
@@ -549,6 +598,8 @@ class Durable:
             return
         self.channel, self._until = channel, None
         self._poll.register(channel, select.POLLIN)
+        if self._is_held:
+            self._tell(Report.HELD)
 
     def _detach(self) -> None:
         """Nobody is attached any more: the lease runs."""
@@ -571,10 +622,9 @@ class Durable:
         except OSError:
             # The rest is lost, but the command is not to hang for it.
             self._is_full = True
-        if data and self.channel is not None:
-            # One that is not read yet says as much.
-            with contextlib.suppress(OSError):
-                self.channel.send(REPORT.pack(Report.SPOOLED, 0, 0), socket.MSG_DONTWAIT)
+        if data:
+            self._unlooked += len(data)
+            self._tell(Report.SPOOLED)  # One that is not read yet says as much.
         return len(data) or None
 
     def finish(self, status: int, used: tuple[int, int]) -> bool:
@@ -1033,6 +1083,19 @@ def _close_others(kept: set[int]) -> None:
         if number > 2 and number not in kept:
             with contextlib.suppress(OSError):  # that of the listing itself
                 os.close(number)
+
+
+def gives_back(file: int) -> bool:
+    """True if a file's bytes can be given back to the disk, which this asks for none of them."""
+    try:
+        import ctypes
+
+        fallocate = ctypes.CDLL(None).fallocate
+    except (ImportError, AttributeError, OSError):
+        return False
+    fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+    end: int = fallocate(file, PUNCH_HOLE, os.fstat(file).st_size + (1 << 20), 1)
+    return end == 0
 
 
 def _load_prctl() -> Prctl | None:
