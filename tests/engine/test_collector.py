@@ -142,6 +142,15 @@ def test_the_collector_is_as_it_was_once_no_engine_holds_it(clock: VirtualClock)
     assert gone() is None
 
 
+def test_what_is_young_is_collected_less_often(clock: VirtualClock) -> None:
+    """Unless a program has it collected even less often, or never."""
+    for before, held in ((700, 2000), (5000, 5000), (0, 0)):
+        gc.set_threshold(before, 10, 10)
+        with full_collections_held(clock, lambda: False):
+            assert gc.get_threshold()[:2] == (held, 10)
+        assert gc.get_threshold() == (before, 10, 10)
+
+
 def test_a_collector_that_is_off_is_left_alone(clock: VirtualClock) -> None:
     before = gc.get_threshold()
     gc.disable()
@@ -155,6 +164,7 @@ def test_a_collector_that_is_off_is_left_alone(clock: VirtualClock) -> None:
 
 def test_nothing_is_frozen_beside_what_somebody_has_frozen(clock: VirtualClock) -> None:
     """It could not be thawed without that."""
+    gc.collect()  # Of what is frozen nothing goes by itself then, as the last thresholds would.
     gc.freeze()
     frozen = gc.get_freeze_count()
     with full_collections_held(clock, lambda: True):

@@ -5,7 +5,9 @@ comes just when much is being made. So while an engine is open
 
 - full collections begin when it is idle, and not by themselves (`full_collections_held`);
 - what the pipeline is made of is *frozen*: no collection but the daily one looks at it;
-- none begins in the middle of a step (`paused_collector`).
+- none begins in the middle of a step (`paused_collector`);
+- those of what is young begin after three times as many new objects: jobs that end soon are gone by
+  then, and need not be looked through.
 
 Jobs and nodes leave no cycles behind, so they are freed without any. The collector is the
 process's: a program that has turned it off, or has frozen things itself, is left alone as far as
@@ -23,6 +25,8 @@ from threading import Lock
 from pycurrent.engine.clock import Clock
 
 _NEVER = 1_000_000_000
+_YOUNG = 2000
+"""New objects after which what is young is collected, unless it is more anyway, or never."""
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1).total_seconds()
@@ -46,7 +50,8 @@ class _Hold:
                 self._thresholds = gc.get_threshold()
                 self.freezes = not gc.get_freeze_count()
                 self.is_on = True
-                gc.set_threshold(*self._thresholds[:2], _NEVER)
+                young, middle, _ = self._thresholds
+                gc.set_threshold(young and max(young, _YOUNG), middle, _NEVER)
 
     def end(self) -> None:
         with self._lock:
