@@ -23,6 +23,8 @@ EMPTY = {
     "failures": "nothing has failed",
     "changes": "nothing has changed",
     "pools": "no job has used a pool",
+    "timeline": "no job has been run",
+    "timeline --path a/*": "no job matches",
     "changes --input nope": "no change matches",
     "coverage": "no job has reported coverage",
     "coverage --op nope": "no job with coverage matches",

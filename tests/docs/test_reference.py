@@ -151,6 +151,7 @@ COMMANDS = {
         "approve-commit",
         "withdraw-commit",
         "pauses",
+        "timeline",
         "pools",
         "mutes",
         "mute",

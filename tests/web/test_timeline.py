@@ -6,13 +6,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 import pycurrent as current
-from pycurrent.service import HistoryEntry
-from pycurrent.web.pages.timeline import WIDTH, critical_path, timeline_of
+from pycurrent.service import HistoryEntry, critical_path
+from pycurrent.web.pages.timeline import WIDTH, timeline_of
 
-from .api import Tasks
+from ..cli.test_client import Client
+from .api import Tasks, until
+from .sites import running_site
 from .visits import open_site, text_of
 
 MINUTE = timedelta(minutes=1)
@@ -85,3 +88,73 @@ async def test_the_page_draws_the_jobs_of_a_change_and_of_stages(tmp_path: Path)
         assert 'href="/timeline?change=1"' in (await visitor.get("/changes/1")).text
         linked = await visitor.get("/history?path=task")
         assert 'href="/timeline?path=task&amp;label="' in linked.text
+
+
+async def test_the_api_tells_what_the_page_draws(tmp_path: Path) -> None:
+    """The jobs in the order of their creation, with how long they waited."""
+    value = current.Var("value", "one")
+    work = Tasks()
+
+    async with open_site(tmp_path, lambda: work.each(value.get())) as site:
+        client = site.client()
+        await site.harness.advance(3 * MINUTE)
+        work.end("one")
+        await site.harness.settle()
+        ended = (await client.get("/api/v1/timeline")).json()
+        assert [(one["critical"], one["waited"]) for one in ended["jobs"]] == [(True, 0.0)]
+        assert ended["end"] == ended["jobs"][0]["job"]["finished"]
+        assert ended["expected_end"] is None
+        value.set("two")
+        await site.harness.settle()
+        both = (await client.get("/api/v1/timeline?path=task")).json()
+        assert [one["job"]["key"] for one in both["jobs"]] == ["one", "two"]
+        assert (both["end"], both["expected_end"] is None) == (None, False)
+        few = (await client.get("/api/v1/timeline?path=task&limit=1")).json()
+        assert [one["job"]["key"] for one in few["jobs"]] == ["two"]
+        one = (await client.get("/api/v1/timeline?change=1")).json()
+        assert [one["job"]["key"] for one in one["jobs"]] == ["one"]
+        assert (await client.get("/api/v1/timeline?path=x")).json()["begin"] is None
+        for query, status in (("change=99", 404), ("change=1&path=x", 422), ("limit=0", 422)):
+            assert (await client.get(f"/api/v1/timeline?{query}")).status_code == status
+
+
+async def test_the_command_line_lists_the_timeline(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """With a star at what was critical, and when the rest may end."""
+    work = Tasks()
+
+    def pipeline() -> Any:
+        return work.each(work.stage("quick").map(lambda _: "slow"))
+
+    async with running_site(pipeline, tmp_path) as site:
+        await work.begun("slow")
+        await until(lambda: site.engine.history(op="task"))
+        client = Client(site, capsysbinary)
+        lines = (await client("timeline")).out.splitlines()
+        assert [line.split()[-1] for line in lines] == ["quick", "slow"]
+        assert "took" in lines[0]
+        assert "at work" in lines[1]
+        wrong = await client("timeline", "--change", "1", "--path", "x")
+        assert "leave out --path and --label" in wrong.err
+
+
+async def test_a_stage_that_takes_longer_than_usual_is_marked(tmp_path: Path) -> None:
+    """On the page of its item, with how long it took as a rule."""
+    value = current.Var("value", "0")
+    work = Tasks()
+
+    def pipeline() -> Any:
+        return current.constant(["main"]).list_map(lambda _: work.each(value.get()))
+
+    async with open_site(tmp_path, pipeline) as site:
+        visitor = site.visitor()
+        for number in range(5):
+            value.set(str(number))
+            await site.harness.settle()
+            await site.harness.advance(MINUTE if number < 4 else 5 * MINUTE)
+            work.end(str(number))
+            await site.harness.settle()
+            page = text_of(await visitor.get("/items?path=main"))
+            assert ("usually" in page) is (number == 4)
+        assert "ok 5 min 00 s usually 1 min 00 s" in page

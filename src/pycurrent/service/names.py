@@ -70,6 +70,13 @@ from pycurrent.service.rules import (
     rules_to_csv,
 )
 from pycurrent.service.service import Health, Service
+from pycurrent.service.timeline import (
+    Pace,
+    critical_path,
+    expected_end,
+    jobs_of_stages,
+    pace_of,
+)
 from pycurrent.service.untrusted_commits import UntrustedCommit
 from pycurrent.service.window import WHOLE, Window
 
@@ -134,6 +141,7 @@ __all__ = [
     "NotPinned",
     "OpenFile",
     "OverviewChanged",
+    "Pace",
     "Pin",
     "PipelineFeed",
     "PoolMetrics",
@@ -166,7 +174,11 @@ __all__ = [
     "Window",
     "Would",
     "attempts_of",
+    "critical_path",
+    "expected_end",
+    "jobs_of_stages",
     "kind_named",
+    "pace_of",
     "rules_from_csv",
     "rules_to_csv",
     "sentences",

@@ -417,6 +417,19 @@ class PoolsAnswer(TypedDict):
     at_work: list[AtWorkAnswer]
 
 
+class TimelineJobAnswer(TypedDict):
+    job: EntryAnswer
+    waited: float
+    critical: bool
+
+
+class TimelineAnswer(TypedDict):
+    jobs: list[TimelineJobAnswer]
+    begin: str | None
+    end: str | None
+    expected_end: str | None
+
+
 class DiffLineAnswer(TypedDict):
     old: int | None
     new: int | None

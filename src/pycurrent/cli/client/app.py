@@ -136,6 +136,12 @@ _COMMANDS = {
         "inputs:set_input",
         "Set an input of the pipeline. The value holds, over restarts, until it is set again.",
     ),
+    "timeline": (
+        "timeline:timeline",
+        "List the newest jobs of a change or of stages in the order of their creation: when they"
+        " were created, how long they waited, and how long they were at work.\n\n"
+        "A star marks the path that was critical.",
+    ),
     "pools": (
         "pools:pools",
         "List the pools: which jobs hold their resources, for how long, and which ones wait.",

@@ -19,10 +19,13 @@ from pycurrent.service import (
     Item,
     ItemStages,
     Labelled,
+    Pace,
+    Records,
     Service,
     StageHealth,
     UnknownSubject,
     Why,
+    pace_of,
     telling_line,
     telling_lines,
 )
@@ -54,6 +57,8 @@ _REASONS = 2
 _COLUMNS = 8
 """With more kinds of stages than this, they do not stand below each other."""
 _JOBS = 10
+_PACED = 60
+"""Of so many stages it is said how long they took: each takes a millisecond."""
 _CHANGES = 5
 
 
@@ -64,6 +69,8 @@ class Cell:
     path: str
     name: str
     badge: Badge
+    pace: Pace | None
+    """How long its last run took; None if it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,8 @@ async def _item(request: Request, service: ServiceOf) -> Response:
             return pages.go(stage_url(item.path))
         raise HTTPException(404, f"no stage is or was {_phrase(item)}")
     labels = _common_labels(found.stages, item)
-    rows = _rows(found.stages[:_SHOWN])
+    paces = await service.archive.read(lambda known: _paces(known, found.stages[:_PACED]))
+    rows = _rows(found.stages[:_SHOWN], paces)
     columns = list(dict.fromkeys(cell.name for row in rows for cell in row.cells))
     may = pages.may(request, Role.BUILDER)
     return pages.render(
@@ -213,11 +221,17 @@ def _all_labels(common: Mapping[str, str], item: Item) -> dict[str, str]:
     return {**common, item.name: item.value} if isinstance(item, Labelled) else {**common}
 
 
-def _rows(stages: Iterable[FoundStage]) -> list[Row]:
+def _paces(records: Records, stages: Iterable[FoundStage]) -> dict[str, Pace]:
+    """How long the last runs of stages took, by their paths."""
+    found = ((stage.path, pace_of(records, stage.path)) for stage in stages if stage.job_id)
+    return {path: pace for path, pace in found if pace is not None}
+
+
+def _rows(stages: Iterable[FoundStage], paces: Mapping[str, Pace]) -> list[Row]:
     rows: dict[str, list[Cell]] = {}
     for stage in stages:
         *around, name = StageRef.names_in(stage.path)
-        cell = Cell(stage.path, name, state_badges.OF_STATE[stage.state])
+        cell = Cell(stage.path, name, state_badges.OF_STATE[stage.state], paces.get(stage.path))
         rows.setdefault(StageRef.text_of(tuple(around)), []).append(cell)
     return [Row(around, tuple(cells)) for around, cells in rows.items()]
 

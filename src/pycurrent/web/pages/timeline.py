@@ -1,21 +1,23 @@
-"""The timeline of a change, or of stages: when their jobs waited, and when they were at work.
-
-How jobs depend on each other is not recorded. The path that was critical is found by their times:
-the job that ended last, before it the one that had ended last when that was created, and so on.
-"""
+"""The timeline of a change, or of stages: when their jobs waited, and when they were at work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import median
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
-from pycurrent.service import HistoryEntry, Records, Service
-from pycurrent.store import SECONDS, HistoryFilter, JobEnd, LabelFilter
+from pycurrent.service import (
+    HistoryEntry,
+    JobSelection,
+    Service,
+    critical_path,
+    expected_end,
+    jobs_of_stages,
+)
+from pycurrent.store import LabelFilter
 from pycurrent.web.api.changes import LARGEST
 from pycurrent.web.context import ServiceOf
 from pycurrent.web.pages import routing, state_badges
@@ -27,11 +29,6 @@ MOST = 200
 """So many jobs are drawn: the newest ones."""
 WIDTH = 1000
 _NARROWEST = 2.0
-_COMPARED = 20
-"""From how many good runs of a stage the length of another one is expected."""
-_EXPECTED = 20
-"""For how many jobs at work the end is expected."""
-_ENDS = frozenset[JobEnd | None]({None, *JobEnd}) - {JobEnd.SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,39 +92,6 @@ def timeline_of(entries: Sequence[HistoryEntry], now: datetime) -> Timeline | No
     return Timeline(tuple(rows), begin, end)
 
 
-def critical_path(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """The jobs of which each was created when the one before it had ended, as far as times tell,
-    up to the one that ended last; none while one has not ended.
-    """
-    ended = [(entry.finished, entry) for entry in entries if entry.finished is not None]
-    if len(ended) < len(entries) or not ended:
-        return []
-    found: list[HistoryEntry] = []
-    last: HistoryEntry | None = max(ended, key=lambda one: one[0])[1]
-    while last is not None and len(found) < len(ended):
-        found.append(last)
-        created = last.created
-        before = [(at, one) for at, one in ended if at <= created and one.created < created]
-        last = max(before, key=lambda one: one[0])[1] if before else None
-    return found
-
-
-def expected_end(records: Records, entries: Sequence[HistoryEntry]) -> datetime | None:
-    """When the jobs at work may have ended, by the median of the last good runs of their stages;
-    None if there are none to tell.
-    """
-    ends = []
-    at_work = [entry for entry in entries if entry.finished is None and entry.started is not None]
-    for entry in at_work[:_EXPECTED]:
-        path = entry.paths[0] if entry.paths else None
-        wanted = HistoryFilter(op=entry.op, path=path, ends=frozenset({JobEnd.OK}))
-        page = records.page(wanted, limit=_COMPARED, seconds=SECONDS)
-        lengths = [one.took.total_seconds() for one in page.entries if one.took is not None]
-        if lengths and entry.started is not None:
-            ends.append(entry.started + timedelta(seconds=median(lengths)))
-    return max(ends, default=None)
-
-
 async def _timeline(request: Request, service: ServiceOf) -> Response:
     query = request.query_params
     path, label = query.get("path", "").strip(), query.get("label", "").strip()
@@ -136,7 +100,10 @@ async def _timeline(request: Request, service: ServiceOf) -> Response:
     if change is not None and change <= LARGEST:
         title, entries = await _of_change(service, change)
     else:
-        title, entries = " ".join(filter(None, [path, label])), await _of(service, path, label)
+        title = " ".join(filter(None, [path, label]))
+        labels = tuple([LabelFilter.parse(one) for one in label.split()])
+        selection = JobSelection(path or None, labels)
+        entries = await jobs_of_stages(service.archive, selection, limit=MOST)
     expected = await service.archive.read(lambda records: expected_end(records, entries))
     return pages_of(request).render(
         request,
@@ -157,11 +124,3 @@ async def _of_change(service: Service, number: int) -> tuple[str, Sequence[Histo
     if story is None:
         raise HTTPException(404, f"no change has the number {number}, or not any more")
     return story.entry.change.summary, story.jobs
-
-
-async def _of(service: Service, path: str, label: str) -> Sequence[HistoryEntry]:
-    """The newest jobs of the stages with a path and labels; of all stages without these."""
-    labels = tuple([LabelFilter.parse(one) for one in label.split()])
-    wanted = HistoryFilter(path=path or None, labels=labels, ends=_ENDS)
-    page = await service.archive.page(wanted, limit=MOST, seconds=SECONDS)
-    return page.entries
