@@ -466,6 +466,7 @@ MAY = {
     "POST /inputs": {Role.BUILDER, Role.ADMIN},
     "POST /inputs/fire": {Role.BUILDER, Role.ADMIN},
     "POST /mutes": {Role.BUILDER, Role.ADMIN},
+    "POST /mutes/many": {Role.BUILDER, Role.ADMIN},
     "POST /mutes/remove": {Role.BUILDER, Role.ADMIN},
     "POST /history/rebuild": {Role.BUILDER, Role.ADMIN},
     "POST /job/JOB/approve": {Role.ADMIN},

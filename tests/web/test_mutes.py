@@ -184,3 +184,45 @@ async def test_the_failures_lead_to_the_form_of_a_mute(tmp_path: Path) -> None:
         muted = await visitor.get("/failures")
         assert "muted by ada until" in text_of(muted)
         assert found[1] not in muted.text
+
+
+@current.builder("judge", level=current.Level.HARMLESS)
+async def judge(job: current.Job, key: str) -> str:
+    """Fails for what is bad."""
+    if key.startswith("bad"):
+        raise current.Failure(f"{key} is no good")
+    return key
+
+
+async def test_the_failures_of_an_item_are_muted_together(tmp_path: Path) -> None:
+    """After a look at how many they are; what is not there any more is told."""
+
+    def pipeline() -> current.Current[Any]:
+        def item(name: current.Current[str]) -> current.Current[Any]:
+            bad = [judge(current.constant(f"bad {n}"), name=f"check {n}") for n in "123"]
+            return current.all([*bad, judge(name, name="fine")])
+
+        return current.constant(["web", "shop"]).list_map(item)
+
+    async with open_site(tmp_path, pipeline) as site:
+        visitor = site.visitor()
+        page = await visitor.get("/failures?by=item")
+        assert page.text.count(">Mute 3 stages</summary>") == 2
+        form = next(f for f in page.text.split("<form") if "/mutes/many" in f and "web/" in f)
+        paths = re.findall(r'name="stage" value="([^"]+)"', form)
+        assert len(paths) == 3
+        sent = await visitor.post_and_follow(
+            "/mutes/many",
+            stage=[*paths, "gone"],
+            reason="it is known",
+            back="/failures?by=item",
+        )
+        after = text_of(sent)
+        assert "3 stages are muted from now on" in after
+        assert "gone" in after
+        await site.harness.settle()
+        muted = {mute.what.name for mute in site.service.mutes.all()}
+        assert muted == set(paths)
+        left = await visitor.get("/failures?by=item")
+        assert left.text.count(">Mute 3 stages</summary>") == 1
+        assert (await visitor.post("/mutes/many", reason="why")).status_code == 400

@@ -29,6 +29,8 @@ from pycurrent.web.forms import read_form
 from pycurrent.web.pages import routing, state_badges
 from pycurrent.web.pages.formatting import own_path, plain
 from pycurrent.web.pages.history import MOST_REBUILT, rebuilt_note
+from pycurrent.web.pages.lengths import lengths
+from pycurrent.web.pages.mutes import MUTE_LONGEST
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.pages.whose import Person, person_of
@@ -155,6 +157,7 @@ async def _failures(request: Request, service: ServiceOf) -> Response:
         most=MOST_GROUPS,
         failing=service.engine.stats.failed,
         is_whole=len(passing) <= _SHOWN and len(now) < MOST_FAILING,
+        mute_lengths=lengths(MUTE_LONGEST),
         may_rebuild=pages.may(request, Role.BUILDER),
         may_rule=pages.may(request, Role.ADMIN),
         asks_why=asks_for_reason(request, None),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 
 from pycurrent.engine import MuteKind, MuteSubject
 from pycurrent.engine.site_links import stage_url
 from pycurrent.errors import UsageError
 from pycurrent.service import Service
+from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
 from pycurrent.web.pages import routing
+from pycurrent.web.pages.formatting import own_path
 from pycurrent.web.pages.lengths import chosen_end, lengths
 from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
@@ -24,6 +27,7 @@ MUTE_LONGEST = "for 30 days"
 def add_mutes_page(app: FastAPI) -> None:
     routing.page(app, "/mutes", _mutes, Role.VIEWER)
     routing.action(app, "/mutes", _mute, Role.BUILDER)
+    routing.action(app, "/mutes/many", _mute_many, Role.BUILDER)
     routing.action(app, "/mutes/remove", _unmute, Role.BUILDER)
 
 
@@ -60,6 +64,29 @@ async def _mute(request: Request, service: ServiceOf, asker: AskerOf) -> Respons
     except UsageError as error:
         return _show(request, service, form, wrong=str(error))
     return pages_of(request).go(_back(form), Note(f"{mute.what} is muted from now on."))
+
+
+async def _mute_many(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
+    """Mute each of the stages that a form names, which has said how many they are."""
+    form = await read_form(request)
+    paths = list(dict.fromkeys(form.all("stage")))
+    if not paths:
+        raise HTTPException(400, "it was not said which stages are meant")
+    reason = reason_for(request, (), form.get("reason"))
+    until = chosen_end(form, service.engine.clock)
+    owner = form.text("owner").strip() or None
+    await service.engine.between_steps()
+    refused = []
+    for path in paths:
+        try:
+            subject = MuteSubject.of(path=path)
+            service.mutes.mute(subject, owner=owner, by=asker, reason=reason, until=until)
+        except UsageError as error:
+            refused.append(f"{path}: {error}")
+    muted = len(paths) - len(refused)
+    words = f"{plural(muted, 'stage')} {'is' if muted == 1 else 'are'} muted from now on."
+    note = Note(words, is_good=not refused, details=tuple(refused))
+    return pages_of(request).go(own_path(form.get("back"), otherwise="/mutes"), note)
 
 
 async def _unmute(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
