@@ -14,7 +14,7 @@ from pycurrent.testing import Harness
 
 from ..repositories import Repo
 from .engine import DockerEngine
-from .killing import kill_at_work
+from .killing import go_on, kill_at_work
 from .waiting import over, until
 
 Start = Callable[..., Harness]
@@ -225,6 +225,21 @@ async def test_a_build_ends_with_our_engine(
     work = f"build(None, dockerfile={text!r}, buildx={buildx})"
     await kill_at_work(tmp_path, engine, work, mark)
     await until(lambda: not engine.processes(mark) and not engine.containers())
+
+
+@BUILDERS
+async def test_a_build_outlives_our_engine(
+    engine: DockerEngine, tmp_path: Path, buildx: bool
+) -> None:
+    """The next one goes on with it, and has its image."""
+    mark = f"502{buildx:d}"
+    text = f"FROM lab/base:1\nRUN sh -c 'sleep 4; echo over' {mark}\n"
+    work = f"build(None, dockerfile={text!r}, buildx={buildx})"
+    await kill_at_work(tmp_path, engine, work, mark, lease="10m")
+    assert engine.processes(mark)
+    log = await go_on(tmp_path)
+    assert len(re.findall(r"(?:^|\s)over$", log, re.MULTILINE)) == 1
+    assert log.count("Exec: ") == log.count(" --help") + 1
 
 
 async def test_builds_are_told_apart(context: docker.Context, start: Start) -> None:

@@ -22,7 +22,7 @@ from pycurrent.testing import Harness, check_builder
 
 from .conftest import BASE
 from .engine import DockerEngine
-from .killing import kill_at_work
+from .killing import go_on, kill_at_work
 from .waiting import over, until
 
 Start = Callable[..., Harness]
@@ -206,6 +206,21 @@ async def test_a_container_ends_with_our_engine(
     await kill_at_work(tmp_path, engine, work, "mark")
     await until(lambda: not engine.containers())
     assert engine.processes("mark") == []
+
+
+async def test_a_container_outlives_our_engine(
+    base: docker.Image, engine: DockerEngine, tmp_path: Path
+) -> None:
+    """The next one goes on with it; its log has all of the output, once."""
+    script = "echo first; until [ -e /go ]; do sleep 0.1; done; echo second"
+    work = f"run(docker.Image({base.id!r}), args=['sh', '-c', {script!r}, 'lives'])"
+    await kill_at_work(tmp_path, engine, work, "lives", lease="10m")
+    (container,) = engine.containers()
+    engine.docker("exec", container, "touch", "/go")
+    log = await go_on(tmp_path)
+    assert (log.count("\nfirst\n"), log.count("\nsecond\n")) == (1, 1)
+    assert log.count("start --attach") == 1
+    assert engine.containers() == []
 
 
 async def test_secrets_are_in_the_container_only(

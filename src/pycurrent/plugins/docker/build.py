@@ -67,6 +67,7 @@ class DockerBuild(Builder[BuildKey, Image]):
 
     id: ClassVar[str] = "docker-build"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     # Equal for one engine, so that it is asked about all their images at once.
@@ -104,7 +105,11 @@ class DockerBuild(Builder[BuildKey, Image]):
                 env=await self.secrets.told(job),
                 stdin=await with_named_bases(docker, str(key.dockerfile)) if is_text else None,
             )
-            return Image(built_id(result))
+
+            async def built() -> str:
+                return built_id(result)
+
+            return Image(await job.once("image", built))
 
     async def still_there_many(self, pairs: Sequence[tuple[BuildKey, Image]]) -> list[bool]:
         return await have_images(self.client, [image for _, image in pairs])

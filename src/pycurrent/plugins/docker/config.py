@@ -33,7 +33,7 @@ def make_config(folder: Path, users: Path, *, logins: bool = True) -> None:
     """Fill the folder of a job that uses the user's own settings, and `logins` if it may."""
     if users.is_dir():
         for entry in users.iterdir():
-            if entry.name not in _OWN:
+            if entry.name not in _OWN and not os.path.lexists(folder / entry.name):
                 (folder / entry.name).symlink_to(entry)
     if (users / SETTINGS).exists():
         settings = _settings(users)

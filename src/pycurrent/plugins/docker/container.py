@@ -2,7 +2,8 @@
 
 A container is first created, then started, so it is known by name before it runs. The command that
 starts the container also stops and removes it when that command is told to end: when the job is
-cancelled, and when our engine dies. The job removes the container however it ends.
+cancelled, and when our engine dies, unless the job is durable: then when its lease is over. The job
+removes the container however it ends.
 
 Removal fails if the Docker engine has gone at that moment. So containers have labels that name the
 state directory and the job's temporary folder. If the folder no longer exists, nobody waits for the
@@ -184,8 +185,12 @@ async def _remove_what_was_left(docker: DockerSession) -> None:
     mine = f"label={STATE_LABEL}={state_of(docker.job)}"
     listed = await docker.ask("ps", "--all", "--filter", mine, "--format", form, cancellable=False)
     pairs = [line.split(" ", 1) for line in listed.splitlines()]
+
+    async def gone() -> list[str]:
+        return [id for id, folder in pairs if not Path(folder).exists()]
+
     try:
-        await _remove(docker, [id for id, folder in pairs if not Path(folder).exists()])
+        await _remove(docker, await docker.job.once("containers to remove", gone))
     except Failure as failure:
         # Another job may be removing them, too.
         docker.job.log(f"Could not remove containers of earlier jobs: {failure}")

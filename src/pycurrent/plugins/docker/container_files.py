@@ -62,7 +62,7 @@ async def give(container: Container, inputs: Mapping[str, Saved]) -> None:
     setup = await _Setup.of(container)
     async with job.tempdir("inputs-") as folder:
         files, archive = folder / "files", folder / "tar"
-        files.mkdir()
+        files.mkdir(exist_ok=True)
         places = {setup.place(path): given for path, given in inputs.items()}
         for place, given in places.items():
             await job.put(given, files / place)
@@ -154,10 +154,19 @@ class _Setup:
 
     @classmethod
     async def of(cls, container: Container) -> _Setup:
+        async def setup() -> tuple[str, Owner]:
+            return await cls._asked(container)
+
+        # Once: what it copies for that is gone afterwards.
+        folder, owner = await container.docker.job.once(f"setup of {container.name}", setup)
+        return cls(folder, owner)
+
+    @staticmethod
+    async def _asked(container: Container) -> tuple[str, Owner]:
         form = "[{{json .Config.WorkingDir}},{{json .Config.User}}]"
         said = await container.docker.ask("container", "inspect", "--format", form, container.name)
         folder, user = json.loads(said)
-        return cls(folder or "/", await _owner(container, user))
+        return folder or "/", await _owner(container, user)
 
     def place(self, path: str) -> str:
         """A path as seen from the top of the container."""

@@ -43,6 +43,7 @@ class ContainerRun(Builder[RunKey, V]):
 
     auto_cancel: ClassVar[bool] = True
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
     verb: ClassVar[str]
 
     client: Client

@@ -23,6 +23,7 @@ class DockerPush(Publisher[str, Image, str]):
 
     id: ClassVar[str] = "docker-push"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

@@ -29,6 +29,7 @@ class DockerPushManifest(Publisher[str, tuple[str, ...], str]):
 
     id: ClassVar[str] = "docker-push-manifest"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

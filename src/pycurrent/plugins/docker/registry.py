@@ -45,6 +45,7 @@ class RegistryLook(Builder[NamedImage, V]):
 
     auto_cancel: ClassVar[bool] = True
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
     verb: ClassVar[str]
 
     # Equal for one engine, so that it is asked about all their images at once.

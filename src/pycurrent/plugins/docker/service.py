@@ -35,6 +35,7 @@ class DockerService(Publisher[ServiceKey, str, None]):
 
     id: ClassVar[str] = "docker-service"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
 
     client: Client
     auth: Auth | None

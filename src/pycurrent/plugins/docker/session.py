@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar, Unpack
@@ -46,6 +47,8 @@ class DockerSession:
     job: Job
     folder: Path
     """The folder with the settings of `docker`, which exists as long as the session."""
+    _numbers: Iterator[int] = field(default_factory=count)
+    """Of its commands: a durable job that goes on has the same ones again."""
 
     async def exec(
         self,
@@ -59,15 +62,22 @@ class DockerSession:
         `through` is a command that runs the one whose words follow its own. For the options see
         `Job.exec`; `env` adds to the environment of the session.
         """
-        start = self._log_size()
-        await self._run(self.job.exec, (program, *words), through, options)
-        return self._said(start)
+        number = next(self._numbers)
+        start = await self._begins(number)
+        await self._run(self.job.exec, (program, *words), through, options, start)
+
+        async def said() -> str:
+            return self._said(start)
+
+        # The log may be longer when a durable job comes here again.
+        return await self.job.once(f"docker {number} said", said)
 
     async def ask(
         self, *words: str, through: Sequence[str] = (), **options: Unpack[CommandOptions]
     ) -> str:
         """Run a command as `exec` does, and return its standard output."""
-        return await self._run(self.job.check_output, ("docker", *words), through, options)
+        start = await self._begins(next(self._numbers))
+        return await self._run(self.job.check_output, ("docker", *words), through, options, start)
 
     async def _run(
         self,
@@ -75,8 +85,9 @@ class DockerSession:
         words: tuple[str, ...],
         through: Sequence[str],
         options: CommandOptions,
+        start: int,
     ) -> T:
-        start, command = self._log_size(), self.client.command(words[0], words[1:])
+        command = self.client.command(words[0], words[1:])
         env = {**self._engines, "DOCKER_CONFIG": str(self.folder), **_SET}
         env.update(options.pop("env", None) or {})
         # It is ours; what it runs of others is in a container.
@@ -106,6 +117,15 @@ class DockerSession:
         what = words[0] if words[1].startswith("-") else " ".join(words[:2])
         return Failure(f"{what}: {why}", kind=kind_of(why))
 
+    async def _begins(self, number: int) -> int:
+        """The size of the log where the output of a command begins, by its number in the job."""
+
+        async def size() -> int:
+            return self._log_size()
+
+        # After a kill the log may have been cut before that.
+        return min(await self.job.once(f"docker {number} begins", size), self._log_size())
+
     def _log_size(self) -> int:
         return self.job.log_path.stat().st_size
 
@@ -130,12 +150,18 @@ async def session(
     async with job.tempdir("docker-config-") as folder:
         if auth is not None:
             job.refuse_untrusted("untrusted work gets no secrets")
-        await in_thread(lambda: make_config(folder, users, logins=job.is_trusted))
+        server = None if auth is None else auth.registry or registry_of(name) or DOCKER_HUB
+
+        async def prepare() -> None:
+            await in_thread(lambda: make_config(folder, users, logins=job.is_trusted))
+            if server is not None:
+                await in_thread(prepare_login, folder, users, server)
+
+        # Once, as a login is added to it.
+        await job.once("docker settings", prepare)
         docker = DockerSession(client, job, folder)
-        docker.cwd.mkdir()
-        if auth is not None:
-            server = auth.registry or registry_of(name) or DOCKER_HUB
-            await in_thread(prepare_login, folder, users, server)
+        docker.cwd.mkdir(exist_ok=True)
+        if auth is not None and server is not None:
             await _login(docker, auth, server)
         yield docker
 
