@@ -149,7 +149,7 @@ def _name_of(label: Label) -> str:
         return label.show(())
     if "{" not in label.text and "}" not in label.text:
         return " ".join(label.text.split())  # as below, in a tenth of the time
-    name = label.show([_LeftOut()] * (max(label.places) + 1))
+    name = label.show([_LeftOut()] * (max(label.places, default=-1) + 1))
     for pattern in _left_out():
         name = pattern.sub("", name)
     name = " ".join(name.split())
