@@ -209,7 +209,13 @@ class Database(DatabaseReader):
 
         Raises ValueError if the job has ended, or was not inserted.
         """
-        job = self._changing(job_id)
+        job, unsaved = self._unended(job_id), self._transactions.unsaved
+        if job_id in self.looks.held or job_id in unsaved.inserted:
+            """All of it is written."""
+        elif started is None and job_id not in unsaved.updated:
+            unsaved.waiting[job_id] = job
+        else:
+            unsaved.update(job)
         job.started = started
         job.level = level
 
@@ -240,11 +246,11 @@ class Database(DatabaseReader):
             self.looks.keep(job_id, job.changes)
         if job_id in unsaved.inserted:
             """All of it is written."""
-        elif outcome is None and started is None and job_id not in unsaved.updated:
+        elif outcome is None and started is None and not unsaved.is_changed(job_id):
             # Most of those that are given up before they have begun: half as much to write.
             unsaved.ended[job_id] = job
         else:
-            unsaved.updated[job_id] = job
+            unsaved.update(job)
         job.ended = end
         job.started = started or job.started
         job.finished = finished
@@ -492,7 +498,7 @@ class Database(DatabaseReader):
         """How many jobs the next commit has to write again, but for ends of those that had not
         begun.
         """
-        return len(self._transactions.unsaved.updated)
+        return self._transactions.unsaved.changed_jobs
 
     @property
     def written(self) -> int:
@@ -548,14 +554,6 @@ class Database(DatabaseReader):
         thread, which is returned: then a copy of that one file is a backup. Never blocks.
         """
         return self._checkpointer.tidy()
-
-    def _changing(self, job_id: str) -> JobRecord:
-        """The job with this id, to be written by the next commit."""
-        job = self._unended(job_id)
-        is_held = job_id in self.looks.held
-        if not is_held and job_id not in self._transactions.unsaved.inserted:
-            self._transactions.unsaved.updated[job_id] = job
-        return job
 
     def _unended(self, job_id: str) -> JobRecord:
         job = self._running.get(job_id)

@@ -15,7 +15,7 @@ from operator import attrgetter
 
 import msgspec
 
-from pycurrent.store.records import CHANGING, COLUMNS, ENDING, Columns, JobRecord
+from pycurrent.store.records import CHANGING, COLUMNS, ENDING, WAITING, Columns, JobRecord
 
 Write = Callable[[sqlite3.Connection, Mapping[str, str]], None]
 """Puts rows in, within a transaction. From any thread."""
@@ -38,7 +38,13 @@ def inserts(jobs: Iterable[JobRecord]) -> Iterator[Write]:
 def updates(jobs: Iterable[JobRecord]) -> Iterator[Write]:
     """Write what has changed in jobs since they were inserted, as it is now."""
     for part in _parts(jobs):
-        yield _write("update_job", part, partial(_with_ids, CHANGING), _changed, _changed_alone)
+        yield _write_changes("update_job", part, CHANGING)
+
+
+def waits(jobs: Iterable[JobRecord]) -> Iterator[Write]:
+    """The same of jobs that have not begun."""
+    for part in _parts(jobs):
+        yield _write_changes("wait_job", part, WAITING)
 
 
 def ends(jobs: Iterable[JobRecord]) -> Iterator[Write]:
@@ -57,12 +63,14 @@ def _with_ids(columns: Columns, jobs: Iterable[JobRecord]) -> list[list[object]]
     return rows
 
 
-def _changed(job: JobRecord) -> list[object]:
-    return [job.job_id, *CHANGING.row(job)]
+def _write_changes(name: str, part: Sequence[JobRecord], columns: Columns) -> Write:
+    def changed(job: JobRecord) -> list[object]:
+        return [job.job_id, *columns.row(job)]
 
+    def changed_alone(job: JobRecord) -> list[object]:
+        return [*columns.row(job), job.job_id]
 
-def _changed_alone(job: JobRecord) -> list[object]:
-    return [*CHANGING.row(job), job.job_id]
+    return _write(name, part, partial(_with_ids, columns), changed, changed_alone)
 
 
 def _parts(jobs: Iterable[JobRecord]) -> Iterator[list[JobRecord]]:

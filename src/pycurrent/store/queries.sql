@@ -32,6 +32,18 @@ UPDATE job
   FROM json_each(:rows) AS one
  WHERE job.job_id = one.value ->> 2;
 
+-- name: wait_job
+-- Write what has changed in a job that has not begun since it was inserted. No index has any of it,
+-- so it takes half as long as `update_job`.
+UPDATE job SET log = ?, level = ? WHERE job_id = ?;
+
+-- name: wait_jobs
+-- The same of many, as in `update_jobs`.
+UPDATE job
+   SET log = substr(:logs, one.value ->> 0, one.value ->> 1), level = one.value ->> 3
+  FROM json_each(:rows) AS one
+ WHERE job.job_id = one.value ->> 2;
+
 -- name: end_jobs
 -- The same of those that have left no result, of which nothing else has changed.
 UPDATE job

@@ -234,7 +234,9 @@ class Columns:
     def __init__(self, names: Sequence[str]) -> None:
         kinds = [_without_none(JobRecord.__annotations__[name]) for name in names]
         self.names = tuple(names)
-        self.values = attrgetter(*names)
+        get = attrgetter(*names)
+        # Of one name alone that gives no tuple.
+        self.values = get if len(names) > 1 else lambda job: (get(job),)
         self._texts = [n for n, kind in enumerate(kinds) if kind is str]
         self._write = [(n, _WRITE[kind]) for n, kind in enumerate(kinds) if kind in _WRITE]
         self._times = [n for n, kind in enumerate(kinds) if kind is datetime]
@@ -297,5 +299,7 @@ COLUMNS = Columns([field.name for field in _FIELDS])
 """All of them, but for the log."""
 CHANGING = Columns([f.name for f in _FIELDS if not f.required and f.name not in _FIXED])
 """The columns that are written again as the job goes on."""
+WAITING = Columns(["level"])
+"""The columns that are written again before a job has begun."""
 ENDING = Columns(["ended", "finished"])
 """The columns that are written at an end without a result."""

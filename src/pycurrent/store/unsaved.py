@@ -38,6 +38,8 @@ class Unsaved(Struct):
     # Jobs by their id: those that have no row yet, and those whose row is out of date.
     inserted: dict[str, JobRecord] = field(default_factory=dict)
     updated: dict[str, JobRecord] = field(default_factory=dict)
+    # Jobs that have not begun, of whose rows only the level and the log are out of date.
+    waiting: dict[str, JobRecord] = field(default_factory=dict)
     # Jobs that have ended without a result, while all else is in their rows: most of those that
     # are given up before they have begun.
     ended: dict[str, JobRecord] = field(default_factory=dict)
@@ -75,7 +77,7 @@ class Unsaved(Struct):
     @property
     def are_more_than_ends(self) -> bool:
         """True if there is anything but ends of `ended`."""
-        jobs = self.inserted or self.updated
+        jobs = self.inserted or self.updated or self.waiting
         explained = self.uses or self.changes or self.change_sets or self.inputs or self.used_inputs
         failed = self.failures or self.amended
         asked = self.settings or self.overrides or self.firings or self.audit or self.deliveries
@@ -85,16 +87,31 @@ class Unsaved(Struct):
     @property
     def are_much(self) -> bool:
         """True if they take the thread of the commit so long that others should go on meanwhile."""
-        return len(self.inserted) + len(self.updated) + len(self.uses) > MUCH
+        return len(self.inserted) + self.changed_jobs + len(self.uses) > MUCH
+
+    @property
+    def changed_jobs(self) -> int:
+        """How many jobs have rows that are out of date, but for the ends of `ended`."""
+        return len(self.updated) + len(self.waiting)
 
     @property
     def have_many_ends(self) -> bool:
         """True if the ends of `ended` take so long to write that nothing else should wait."""
         return len(self.ended) > FEW
 
+    def update(self, job: JobRecord) -> None:
+        """Have all that may change in a job written, which has a row."""
+        self.waiting.pop(job.job_id, None)
+        self.updated[job.job_id] = job
+
+    def is_changed(self, job_id: str) -> bool:
+        """True if the row of a job is out of date in more than its end."""
+        return job_id in self.updated or job_id in self.waiting
+
     def job(self, job_id: str) -> JobRecord | None:
         """The record of a job that is not written yet."""
-        return self.inserted.get(job_id) or self.updated.get(job_id) or self.ended.get(job_id)
+        changed = self.updated.get(job_id) or self.waiting.get(job_id)
+        return self.inserted.get(job_id) or changed or self.ended.get(job_id)
 
     def write(self, connection: sqlite3.Connection, queries: Mapping[str, str]) -> list[Write]:
         """Put in all rows but those that take long, and return what puts these in, as they are now,
@@ -102,6 +119,7 @@ class Unsaved(Struct):
         """
         run = connection.executemany
         bulk = [*packed.inserts(self.inserted.values()), *packed.updates(self.updated.values())]
+        bulk += packed.waits(self.waiting.values())
         if self.rebuilds or self.failures or self.amended or self.looks:
             # These change the rows of the jobs, or refer to them.
             for write in bulk:
@@ -182,6 +200,8 @@ class Unsaved(Struct):
         return Unsaved(
             inserted,
             updated,
+            # Before their ends, if they have ended since.
+            _without(self.waiting | later.waiting, inserted | updated),
             _without(self.ended | later.ended, inserted | updated),
             self.rebuilds | later.rebuilds,
             self.settings | later.settings,
