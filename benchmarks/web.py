@@ -22,8 +22,10 @@ from pycurrent import (
     Failed,
     Job,
     Level,
+    Pool,
     Var,
     all,
+    builder,
     component,
     constant,
 )
@@ -246,6 +248,50 @@ async def _long_log(lines: int) -> Samples:
             return {"log-first": first, "log": await _others(browser, shown, wanted)}
 
 
+# The page of many jobs that wait
+
+
+IDS = "() => [...document.querySelectorAll('tr[data-job]')].map((row) => row.dataset.job)"
+
+
+def waiting(count: int) -> Samples:
+    return asyncio.run(_waiting(count))
+
+
+async def _waiting(count: int) -> Samples:
+    @builder("waits", level=Level.HARMLESS, pool=Pool("machines", 1))
+    async def waits(job: Job, number: int) -> int:
+        await asyncio.Event().wait()
+        return number
+
+    stages = [waits(number) for number in range(count)]
+    with scratch(Place.MEMORY) as folder:
+        async with serving(lambda: all(stages), folder) as site, chromium() as browser:
+            while len(site.engine.jobs) < count:  # noqa: ASYNC110 - whatever takes long
+                await asyncio.sleep(0.05)
+            address = f"{site.address.url}/jobs"
+            async with opened(browser) as page:
+                first = await first_view(page, address, "tr[data-job]")
+                sent: float = await page.evaluate(SENT)
+                await page.wait_for_load_state()
+                seen, began = set[str](), time()
+                while True:
+                    seen.update(await page.evaluate(IDS))
+                    more = page.locator("[data-jobs-next]:not([hidden])")
+                    if await more.count() == 0:
+                        break
+                    await page.goto(site.address.url + str(await more.get_attribute("href")))
+            assert len(seen) == count, f"{len(seen)} of {count} jobs are reached"
+            walked = (time() - began) * 1e3
+            again = await _others(browser, address, "tr[data-job]")
+    return {
+        "waiting-first": first,
+        "waiting": again,
+        "waiting-sent": sent / 1e3,
+        "waiting-walk": walked,
+    }
+
+
 LARGEST = 9_997
 HUGE = 100_002
 """In 11 long lists, beside which the watched stage is in view."""
@@ -280,6 +326,18 @@ BENCHMARKS = (
         ),
         sizes=(50,),
         runs={50: 1},
+    ),
+    Benchmark(
+        "waiting",
+        waiting,
+        (
+            Figure("waiting-first", "the page of n jobs that wait is painted, first view", "ms"),
+            Figure("waiting", "  of others after it, the median", "ms", {10_000: 500}),
+            Figure("waiting-sent", "  sent for it, compressed", "kB"),
+            Figure("waiting-walk", "  all of them are walked through, page by page", "ms"),
+        ),
+        sizes=(10_000,),
+        runs={10_000: 1},
     ),
     Benchmark(
         "logs",

@@ -11,7 +11,7 @@ import { state } from "./signs.js";
 import { JOB_STATES } from "./states.js";
 import { duration } from "./site.js";
 
-const SHOWN = 1000; // rows; the server shows as many
+const SHOWN = 500; // rows; the server shows as many
 const AGAIN = 2000; // milliseconds before the jobs are read again, as others have moved up
 const STAYS = 3000; // milliseconds for which a row that has gone stays after the last click or touch
 
@@ -43,8 +43,9 @@ class Jobs {
       read: () => get("/jobs", { limit: SHOWN, ...this.filter }),
       replace: ({ jobs, next, total }) => {
         this.jobs = new Map(jobs.map((job) => [job.id, job]));
-        this.isWhole = next === null;
+        this.isWhole = next === null && !this.filter?.after;
         this.total = total;
+        this.showNext(next);
         this.request([...this.jobs.keys(), ...this.rows.keys()]);
       },
       apply: (jobs) => this.apply(jobs),
@@ -66,6 +67,18 @@ class Jobs {
     this.request(Object.keys(jobs));
     const moveUp = [...this.jobs.values()].some(({ wait }) => wait?.reason === "queue");
     if (isUnknown || moveUp || (!this.isWhole && this.jobs.size < SHOWN)) this.readSoon();
+  }
+
+  /** The link to the page that begins after the last job of this one. */
+  showNext(last) {
+    const pages = this.form.querySelector("[data-jobs-pages]");
+    const link = pages.querySelector("[data-jobs-next]");
+    link.hidden = last === null;
+    pages.hidden = last === null && !this.filter?.after;
+    if (last === null) return;
+    const query = new URLSearchParams(location.search);
+    query.set("after", last);
+    link.href = `/jobs?${query}`;
   }
 
   /** Show the new states of these jobs, with the next frame. */
@@ -209,9 +222,9 @@ function placed(job, before) {
 
 /** The filter of the page, as the API takes it; null if it has none. */
 function filterOf(query) {
-  const [stage, label] = [query.get("path")?.trim() ?? "", query.get("label")?.trim() ?? ""];
-  if (!stage && !label) return null;
-  return { ...(stage && { path: stage }), ...(label && { label: label.split(/\s+/) }) };
+  const [stage, label, after] = ["path", "label", "after"].map((name) => query.get(name)?.trim() ?? "");
+  if (!stage && !label && !after) return null;
+  return { ...(stage && { path: stage }), ...(label && { label: label.split(/\s+/) }), ...(after && { after }) };
 }
 
 function labelsOf({ labels }) {
