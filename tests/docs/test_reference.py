@@ -101,6 +101,7 @@ COMMANDS = {
         "graph",
         "history",
         "log",
+        "shell",
         "why",
         "explain",
         "failures",

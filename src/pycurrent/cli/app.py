@@ -57,6 +57,11 @@ def add_readers(app: App) -> None:
         help="Explain a job: why it was run and has failed, since when, and what fails alike.",
     )
     app.command(
+        "pycurrent.cli.shell:shell",
+        name="shell",
+        help="Open a terminal where a job runs, or where it has failed.",
+    )
+    app.command(
         "pycurrent.cli.failures:failures",
         name="failures",
         help="List the failures, those with one cause together.",

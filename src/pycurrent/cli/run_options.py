@@ -49,6 +49,12 @@ def _duration_or_none(text: str) -> timedelta | Literal["none"]:
     return found
 
 
+def _duration(text: str) -> timedelta:
+    if not (found := duration(text)):
+        raise ValueError(f"{text} is too short")
+    return found
+
+
 class RunOptions(Struct, frozen=True, kw_only=True):
     """The options of `run`."""
 
@@ -132,6 +138,15 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             " 4G: then the command waits until an engine has copied some.",
         ),
     ] = SPOOL_MAX_SIZE
+    keep_failed: Annotated[
+        timedelta | None,
+        Option(
+            metavar="TIME",
+            read=_duration,
+            help="How long the checkouts and files of jobs that fail are kept, for `pycurrent"
+            " shell`: 30m, 2h ... Otherwise they go with the job.",
+        ),
+    ] = None
     state_dir: Annotated[
         Path,
         Option(read=folder_or_file, env=STATE_DIR_VARIABLE, help=STATE_DIR_HELP),
@@ -258,6 +273,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             gc_every=None if self.gc_every == "none" else self.gc_every,
             lease=None if self.lease == "none" else self.lease,
             spool_max_size=self.spool_max_size,
+            keep_failed=self.keep_failed,
         )
 
 

@@ -24,6 +24,7 @@ from pycurrent.engine.turns import Turn
 from pycurrent.errors import PycurrentError, UsageError
 
 if TYPE_CHECKING:
+    from pycurrent.engine.kept_folders import Kept
     from pycurrent.engine.place import Place
     from pycurrent.engine.place_files import PlaceFiles
 
@@ -107,8 +108,9 @@ class Commands:
             " job.start first"
         )
 
-    async def leave(self) -> None:
-        """Called once the job needs its place no more."""
+    async def leave(self) -> Kept | None:
+        """Called once the job needs its place no more; tells what stays there."""
+        return None
 
     async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
         """The result of the function, which is called once for each name, by this engine or an

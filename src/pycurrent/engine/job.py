@@ -306,14 +306,24 @@ class Job(ABC):
 
     @abstractmethod
     def tempdir(
-        self, prefix: str = "", *, here: bool = False
+        self, prefix: str = "", *, here: bool = False, keep: timedelta | None = None
     ) -> AbstractAsyncContextManager[JobPath]:
         """A temporary folder, removed with all that is in it at the end of the block. In a durable
         job that goes on it is the one that was there before, as the commands have left it.
 
+        If the block raises, or the job takes longer than it may, it stays for the time `keep`, and
+        `pycurrent shell` opens a terminal there. Let no secrets be in it then.
+
         It is where the commands run. Where that is another place, no function that reads or writes
         files takes its path: use `read_file`, `write_file` and `glob`, which work everywhere. With
         `here` it is on the engine's machine, and a new one.
+        """
+
+    @property
+    @abstractmethod
+    def keep_failed(self) -> timedelta | None:
+        """For how long the folders stay in which the work of a job that fails was done, as
+        `Config(keep_failed=)` says: a `keep` for `tempdir`. None: no longer than the job.
         """
 
     @abstractmethod

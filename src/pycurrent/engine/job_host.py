@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.joblog import JobLog
+    from pycurrent.engine.kept_folders import KeptFolders
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.place_commands import PlaceCommands
     from pycurrent.engine.process import Processes
@@ -60,6 +61,8 @@ class JobHost(Struct, frozen=True):
     """The open files that hold locks of jobs."""
     reports: Callable[[], JobReports]
     """Gives what takes the reports of jobs."""
+    kept: Callable[[], KeptFolders]
+    """Gives the folders of jobs that have failed."""
     waits: Waits
     """The things for which jobs wait while they are at work."""
 

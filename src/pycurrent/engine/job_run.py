@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from pycurrent.engine.clock import instant
 from pycurrent.engine.driven_job import DrivenJob
 from pycurrent.engine.job_state import JobState
 from pycurrent.engine.joblog import JobLog
@@ -137,7 +138,10 @@ async def _wind_up(job: DrivenJob) -> None:
 async def _left(job: DrivenJob) -> None:
     """Have it leave the place where it was at work. Anything that stays there does no harm."""
     try:
-        await uncancellable(job.commands.leave())
+        kept = await uncancellable(job.commands.leave())
+        if kept is not None:
+            until = job.host.kept().keep(job.id, *kept)
+            job.note(f"Its folders are kept until {instant(until)}: pycurrent shell {job.id}")
     except (OSError, PycurrentError) as error:
         job.note(f"Its folders at {job.place} are removed later: {error}")
 

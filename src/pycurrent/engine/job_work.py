@@ -10,17 +10,20 @@ import sys
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from pycurrent.engine.arguments import check_functions
+from pycurrent.engine.clock import instant
 from pycurrent.engine.forgotten import Calls, to_be_awaited, to_be_entered
 from pycurrent.engine.job_parts import JobParts
 from pycurrent.engine.job_state import JobState
 from pycurrent.engine.job_trust import JobTrust
-from pycurrent.engine.stopped import Stopped, TimeLimit
+from pycurrent.engine.level import keep_time
+from pycurrent.engine.stopped import Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tasks import in_thread
 from pycurrent.engine.tempdirs import temporary_folder
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
@@ -164,14 +167,39 @@ class WorkingJob(JobTrust):
 
     @to_be_entered
     def tempdir(
-        self, prefix: str = "", *, here: bool = False
+        self, prefix: str = "", *, here: bool = False, keep: timedelta | None = None
     ) -> AbstractAsyncContextManager[JobPath]:
+        keep = keep_time(keep, "job.tempdir: keep=")
         if self.place is not None:
             if here:
                 return temporary_folder(self.host.tmp, prefix, self.host.trash)
-            return self.commands.there.tempdir(prefix)
+            return self.commands.there.tempdir(prefix, partial(self._time_to_keep, keep))
         place = self.commands.place_of(prefix) if self.is_durable else None
-        return temporary_folder(self.host.tmp, prefix, self.host.trash, place)
+        if keep is None:
+            return temporary_folder(self.host.tmp, prefix, self.host.trash, place)
+        name = None if place is None else place.name
+        return self.host.kept().folder(self.id, prefix, name, partial(self._keeps, keep))
+
+    @property
+    def keep_failed(self) -> timedelta | None:
+        return self.host.config.keep_failed
+
+    def _time_to_keep(self, keep: timedelta | None, error: BaseException) -> timedelta | None:
+        """For how long a folder stays whose block raises; None if it does not."""
+        has_failed = isinstance(error, Exception) or isinstance(self.stopped, TimedOut)
+        return keep if has_failed else None
+
+    def _keeps(self, keep: timedelta, error: BaseException) -> bool:
+        """Keep its folders here, if it fails by an error. False if it does not."""
+        if self._time_to_keep(keep, error) is None:
+            return False
+        try:
+            until = self.host.kept().keep(self.id, keep)
+        except OSError as why:
+            self.job_log.line(f"Its folders can't be kept: {why.strerror}")
+            return False
+        self.job_log.line(f"Its folder is kept until {instant(until)}: pycurrent shell {self.id}")
+        return True
 
     def locking(self, path: Path, what: str) -> AbstractAsyncContextManager[None]:
         return self.locked(path, f"{what}: a command of an engine that was killed has it")

@@ -27,7 +27,7 @@ from pycurrent.store.trees import remove_tree
 # ruff: noqa: PTH102, PTH103, PTH106, PTH108
 # Of a job's lock the objects for paths would cost more than the files.
 
-_LOCK = "lock"
+LOCK = "lock"
 """The name of its file."""
 
 _LOOK = 0.05
@@ -69,13 +69,13 @@ class JobLock:
         """The open file that holds the lock, to be handed to supervisors. Raises OSError."""
         if self._file is None:
             folder = self._folder()
-            self._file = held_by(self.adopted, Path(f"{folder}/{_LOCK}"))
+            self._file = held_by(self.adopted, Path(f"{folder}/{LOCK}"))
         if self._file is None:
             try:
                 os.mkdir(folder)
             except (FileExistsError, FileNotFoundError):
                 os.makedirs(folder, exist_ok=True)
-            self._file = _open(f"{folder}/{_LOCK}")
+            self._file = _open(f"{folder}/{LOCK}")
             self.open_files.add(self._file)
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return self._file
@@ -136,7 +136,7 @@ class Leftovers:
     def look(cls, state: StateDir, store: Database) -> Self:
         """Finds them. Removes the locks that nobody holds any more."""
         found: list[Leftover] = []
-        for path in sorted(state.runs.glob(f"*/*/{_LOCK}")):
+        for path in sorted(state.runs.glob(f"*/*/{LOCK}")):
             from pycurrent.engine.journal import Journal  # few engines were killed
 
             with suppress(OSError):
@@ -248,5 +248,5 @@ def _try_lock(file: int, *, shared: bool = False) -> bool:
 def _remove(folder: Path | str) -> None:
     """The folder of a lock that is held here, and its file."""
     with suppress(OSError):
-        os.unlink(f"{folder}/{_LOCK}")
+        os.unlink(f"{folder}/{LOCK}")
         os.rmdir(folder)

@@ -105,6 +105,9 @@ class Config:
     "50G"; beyond that the oldest go that are not needed. With either, the engine removes what may
     go `gc_every` so often; None leaves that to `pycurrent gc`.
 
+    The checkouts and the files of jobs that fail are kept for `keep_failed`, for `pycurrent shell`;
+    None keeps those alone that a job asks for: see `Job.tempdir`.
+
     With a `lease` the commands of durable jobs go on when the engine is killed, for so long: until
     then the next engine goes on with them. None: they end with the engine. The output of
     one that is in no log yet may take `spool_max_size` of the disk, bytes or a text such as "4G",
@@ -125,6 +128,7 @@ class Config:
         gc_every: timedelta | None = DAILY,
         lease: timedelta | None = None,
         spool_max_size: int | str | None = SPOOL_MAX_SIZE,
+        keep_failed: timedelta | None = None,
     ) -> None:
         self._confirm = _level(confirm)
         if auto_release is not None and not isinstance(auto_release, timedelta):
@@ -156,6 +160,7 @@ class Config:
             )
         self.lease = lease
         self.spool_max_size = _spool_size(spool_max_size)
+        self.keep_failed = keep_time(keep_failed, "Config: keep_failed=")
         self.rebuilds = Rebuilds(rebuild)
         """The results of earlier runs that are made again."""
         self._listeners: dict[Callable[[], None], None] = {}
@@ -261,6 +266,15 @@ def _spool_size(given: int | str | None) -> int | None:
             f"spool_max_size= takes bytes, or a text such as '500M' or '4G', not {shown(given)}"
         )
     return size
+
+
+def keep_time(keep: timedelta | None, what: str) -> timedelta | None:
+    """A time for which folders are kept. Raises `UsageError`, which names it as `what`."""
+    if keep is not None and not (isinstance(keep, timedelta) and keep > _NO_TIME):
+        raise UsageError(
+            f"{what} takes a time above 0, or None, not {shown(keep)}: write timedelta(hours=2)"
+        )
+    return keep
 
 
 def _retention(rules: Iterable[Keep], files_max_size: int | str | None) -> Retention:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.follow import LogSource
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
+    from pycurrent.engine.kept_folders import KeptFolders
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.process import Processes
     from pycurrent.engine.value_codec import CodecOf
@@ -104,6 +105,8 @@ class OpenResources(ABC):
         self._removals_end = asyncio.Event()
         closing.push_async_callback(self._end_of_removals)
         self.host = self._open_host(parts.descriptors)
+        if state.kept.exists():
+            self._kept.tidy()
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
 
@@ -124,6 +127,15 @@ class OpenResources(ABC):
         processes = self._make_processes()
         processes.spool_most = self.config.spool_max_size or 0
         return processes
+
+    @cached_property
+    def _kept(self) -> KeptFolders:
+        from pycurrent.engine.kept_folders import KeptFolders  # few jobs have any
+
+        state = self.state
+        kept = KeptFolders(state.kept, state.runs, self.clock, self.host.trash)
+        self._closing.callback(kept.close)
+        return kept
 
     @cached_property
     def _folders(self) -> FolderTurns:
@@ -179,6 +191,7 @@ class OpenResources(ABC):
             turns,
             locks,
             self._reports,
+            lambda: self._kept,
             Waits(),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PosixPath
 from typing import NoReturn
 
@@ -61,6 +61,12 @@ class Place(ABC):
     @abstractmethod
     def relay(self) -> RelayCommand:
         """The command that stands for those there."""
+
+    @abstractmethod
+    def terminal(self) -> Sequence[str]:
+        """The words of a command on the engine's machine that opens a terminal there, for people:
+        see `terminal.py` in the room `places`.
+        """
 
     def __str__(self) -> str:
         return f"{self.name} ({self.kind})"

@@ -24,6 +24,7 @@ from pycurrent.engine.commands import Commands
 from pycurrent.engine.durable_commands import DurableCommands, OutputLost
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry
+from pycurrent.engine.kept_folders import Kept, Terminal
 from pycurrent.engine.left_runs import LeftRun
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.not_started import blame_of, explain, not_started
@@ -101,7 +102,15 @@ class PlaceCommands(DurableCommands):
     def move_to(self, place: Place) -> None:
         """They run at this place from here on."""
         self._place = place
+        self.terminal.write(self.journal.folder)
         self._files = PlaceFiles(self, self.journal.token, self._trash)
+
+    @property
+    def terminal(self) -> Terminal:
+        """The way to the job's folders, for people."""
+        place = self._place
+        assert place is not None
+        return Terminal(str(place), tuple(place.terminal()), self.journal.token)
 
     @property
     def there(self) -> PlaceFiles:
@@ -115,9 +124,12 @@ class PlaceCommands(DurableCommands):
         """Where temporary files are made on the engine's machine."""
         return self._tmp
 
-    async def leave(self) -> None:
-        if self._files is not None:
-            await self._files.leave()
+    async def leave(self) -> Kept | None:
+        if self._files is None:
+            return None
+        await self._files.leave()
+        kept = self._files.kept
+        return None if kept is None else (kept, self.terminal)
 
     # Relays
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -52,24 +53,38 @@ class PlaceFiles:
         self._job = job
         self._trash = trash
         self._folders: Counter[str] = Counter()
+        self.kept: timedelta | None = None
+        """For how long its folders stay there; None: no longer than the job."""
 
     async def _ask(self, what: str, files: dict[str, object] | None = None, **args: object) -> Any:
         return await self._commands.ask({"what": what, "args": args, **(files or {})})
 
     async def leave(self) -> None:
-        """Remove all that the job has there."""
-        await self._ask("forget", job=self._job)
+        """Remove all that the job has there, but for the folders that are kept."""
+        keep = 0.0 if self.kept is None else self.kept.total_seconds()
+        await self._ask("forget", job=self._job, keep=keep)
 
     @asynccontextmanager
-    async def tempdir(self, prefix: str) -> AsyncIterator[PathThere]:
-        """A temporary folder there. In a job that goes on the same one as before."""
+    async def tempdir(
+        self, prefix: str, kept: Callable[[BaseException], timedelta | None]
+    ) -> AsyncIterator[PathThere]:
+        """A temporary folder there. In a job that goes on the same one as before. `kept` tells for
+        how long it stays after an exception.
+        """
         self._folders[prefix] += 1
         name = f"{prefix}{self._folders[prefix]}"
         folder = await self._ask("folder", job=self._job, name=name)
+        time = None
         try:
             yield PathThere(folder)
+        except BaseException as error:
+            time = kept(error)
+            raise
         finally:
-            await uncancellable(self._ask("remove", path=folder))
+            if time is None:
+                await uncancellable(self._ask("remove", path=folder))
+            else:
+                self.kept = time if self.kept is None else max(time, self.kept)
 
     async def read(self, path: Path) -> bytes:
         """The content of a file."""

@@ -43,6 +43,8 @@ _KEEP, _KEPT = "keep:", "kept:"
 """How the names begin that members of an archive have where links have their targets. There follow
 a digest, and for one that is kept here its size: such a member comes without its content.
 """
+_UNTIL = "until"
+"""The name of the file that says until when the folders of a job stay, in seconds since 1970."""
 _STALE = 7 * 24 * 3600.0
 """Seconds after which a job that nobody has asked for is forgotten."""
 
@@ -76,8 +78,16 @@ class Files:
     def _remove(self, path: str) -> None:
         _remove_tree(path)
 
-    def _forget(self, job: str) -> None:
-        _remove_tree(os.path.join(self._runs, job))
+    def _forget(self, job: str, keep: float) -> None:
+        """Its folders, but for those of its commands, stay for so many seconds."""
+        path = os.path.join(self._runs, job)
+        if not keep:
+            _remove_tree(path)
+            return
+        for folder in list(os.scandir(path)):
+            if os.path.exists(os.path.join(folder.path, "spool")):
+                _remove_tree(folder.path)
+        frames.write_whole(os.path.join(path, _UNTIL), time.time() + keep)
 
     def _read(self, path: str) -> None:
         with open(path, "rb") as file:
@@ -246,8 +256,19 @@ def _forget_stale(runs: str) -> None:
     """Remove what jobs have left for which no engine has come back."""
     with contextlib.suppress(OSError):
         for job in os.scandir(runs):
-            if time.time() - job.stat().st_mtime > _STALE and not _is_at_work(job.path):
+            until = _until(job.path)
+            if until is None:
+                until = job.stat().st_mtime + _STALE
+            if time.time() > until and not _is_at_work(job.path):
                 _remove_tree(job.path)
+
+
+def _until(job: str) -> float | None:
+    try:
+        with open(os.path.join(job, _UNTIL)) as file:
+            return float(file.read())
+    except (OSError, ValueError):
+        return None
 
 
 def _is_at_work(job: str) -> bool:

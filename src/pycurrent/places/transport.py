@@ -8,6 +8,7 @@ import json
 import shlex
 import sys
 import zlib
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pycurrent.engine import supervisor
-from pycurrent.engine.place import RelayCommand
+from pycurrent.engine.place import Place, RelayCommand
 
 _START = """\
 import sys,os
@@ -71,6 +72,28 @@ def _programs() -> Programs:
     paths = [*(_HERE / name for name in _NAMES), Path(supervisor.__file__)]
     text = json.dumps({path.name: path.read_text() for path in paths})
     return Programs(text, hashlib.sha256(text.encode()).hexdigest()[:24])
+
+
+class ConnectedPlace(Place):
+    """A place that the words of a command connect with."""
+
+    __slots__ = ()
+
+    python: str
+    """The Python there that runs our programs: its path, or its name."""
+
+    @abstractmethod
+    def connect(self, words: str) -> Sequence[str]:
+        """The transport: the words of a command on the engine's machine whose input and outputs are
+        those of a shell there, which runs `words`, and which ends with its status. With 255 if
+        there is no connection, and with 254 if the place is gone for good: see `relay.py`.
+        """
+
+    def relay(self) -> RelayCommand:
+        return relay_by(self.connect(start_words(self.python)))
+
+    def terminal(self) -> Sequence[str]:
+        return self.connect(program_words(self.python, (_HERE / "terminal.py").read_text()))
 
 
 def start_words(python: str) -> str:

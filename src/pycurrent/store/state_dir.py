@@ -8,6 +8,7 @@
     files/                                               what jobs have saved, by content
     own/<name>/                                          what the author's code keeps
     run/<job id>/lock                                    held by what runs the job's commands
+    kept/<job id>/                                       folders of jobs that have failed
     tmp/<engine>/                                        what lives no longer than a job
     lock                                                 held by the engine that uses it
     version                                              of this layout
@@ -58,6 +59,7 @@ class StateDir:
         self.own = path / "own"
         self.files = path / "files"
         self.runs = path / "run"
+        self.kept = path / "kept"
         self.tmp = path / "tmp"
         """The folder for temporary files of the engine that uses the directory."""
         self.database = path / "db" / "pycurrent.db"

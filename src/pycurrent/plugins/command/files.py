@@ -33,6 +33,6 @@ async def with_files(
 @asynccontextmanager
 async def placed(job: Job, tree: Tree) -> AsyncIterator[Path]:
     """A folder that has the files of a tree."""
-    async with job.tempdir("tree-") as folder:
+    async with job.tempdir("tree-", keep=job.keep_failed) as folder:
         await job.put(tree, folder)
         yield folder

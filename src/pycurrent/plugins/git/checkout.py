@@ -71,7 +71,7 @@ async def with_checkout(job: Job, commit: Source) -> AsyncIterator[Path]:
     Of a `Subtree` the folder has the files at its paths, and nothing else. Git knows these files
     there, but no commits, branches or tags. Raises Failure if it has a submodule.
     """
-    async with job.tempdir("checkout-", here=True) as tmp:
+    async with job.tempdir("checkout-", here=True, keep=job.keep_failed) as tmp:
         folder = tmp / commit.name
         await _check_out(job, commit, folder)
         job.log(f"Checked out {commit}. To get the same by hand: {_by_hand(commit, folder)}")
@@ -93,7 +93,7 @@ async def _sent(job: Job, folder: Path) -> AsyncIterator[Path]:
     await run_git(
         job, ["sh", "-c", _ALONE, "sh", str(folder)], ENGLISH, show="git pack-objects --all"
     )
-    async with job.tempdir("checkout-") as tmp:
+    async with job.tempdir("checkout-", keep=job.keep_failed) as tmp:
         await job.send(folder, tmp / folder.name)
         yield tmp / folder.name
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycurrent.engine.place import Place, RelayCommand
-from pycurrent.places import relay_by, start_words
+from pycurrent.places import ConnectedPlace
 from pycurrent.plugins.ray.reservation import Placed
 
 _CONNECT = Path(__file__).with_name("connect.py")
 
 
 @dataclass(frozen=True, slots=True)
-class RayPlace(Place):
+class RayPlace(ConnectedPlace):
     """A node, which the driver leads to that listens at this socket."""
 
     at: Placed
@@ -30,8 +30,7 @@ class RayPlace(Place):
     def kind(self) -> str:
         return "ray"
 
-    def relay(self) -> RelayCommand:
+    def connect(self, words: str) -> Sequence[str]:
         at = self.at
         program = (sys.executable, "-I", "-S", str(_CONNECT))
-        words = start_words(self.python)
-        return relay_by([*program, str(self.socket), at.node, at.host, at.home, words])
+        return (*program, str(self.socket), at.node, at.host, at.home, words)

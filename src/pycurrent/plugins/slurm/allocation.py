@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from pycurrent.engine.place import Place, RelayCommand
 from pycurrent.errors import UsageError
-from pycurrent.places import program_words, relay_by, start_words
+from pycurrent.places import ConnectedPlace, program_words
 from pycurrent.term import shown
 
 _HERE = Path(__file__).parent
@@ -64,7 +63,7 @@ def check_word(name: str, value: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class AllocationPlace(Place):
+class AllocationPlace(ConnectedPlace):
     """An allocation as a place."""
 
     number: int
@@ -86,10 +85,8 @@ class AllocationPlace(Place):
     def __str__(self) -> str:
         return f"{self.node} (slurm job {self.number})"
 
-    def relay(self) -> RelayCommand:
-        bridge = program_words(
-            self.python, source("bridge.py"), self.socket, start_words(self.python)
-        )
+    def connect(self, words: str) -> Sequence[str]:
+        bridge = program_words(self.python, source("bridge.py"), self.socket, words)
         srun = (
             *("srun", f"--jobid={self.number}", "--overlap", "--quiet", "--mpi=none"),
             # Buffered, it would hold back what has no line end.
@@ -98,7 +95,7 @@ class AllocationPlace(Place):
             *("--export=NIL", "/bin/sh", "-c", bridge),
         )
         connect = (sys.executable, "-I", "-S", str(_HERE / "connect.py"), str(self.number))
-        return relay_by((*connect, *srun))
+        return (*connect, *srun)
 
 
 def source(name: str) -> str:

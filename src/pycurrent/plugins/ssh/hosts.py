@@ -12,11 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from pycurrent.engine.place import Place, RelayCommand
+from pycurrent.engine.place import Place
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
-from pycurrent.places import PlacePool, relay_by, start_words
+from pycurrent.places import ConnectedPlace, PlacePool
 from pycurrent.plugins.ssh.host import Host, master, transport
 from pycurrent.term import shown
 
@@ -38,7 +38,7 @@ _LONGEST_SOCKET = 80
 
 
 @dataclass(frozen=True, slots=True)
-class HostPlace(Place):
+class HostPlace(ConnectedPlace):
     """A host as a place."""
 
     host: Host
@@ -63,8 +63,8 @@ class HostPlace(Place):
         path = Path.home() / ".cache" / "pycurrent" / "ssh" / name
         return path if len(str(path)) < _LONGEST_SOCKET else None
 
-    def relay(self) -> RelayCommand:
-        return relay_by(transport(self.host, start_words(self.python), self.control))
+    def connect(self, words: str) -> Sequence[str]:
+        return transport(self.host, words, self.control)
 
 
 class Hosts(PlacePool):
