@@ -67,12 +67,13 @@ def test_a_name_is_the_label_with_the_constants_and_without_the_values_of_curren
 
 
 def test_a_label_need_not_show_any_of_the_currents() -> None:
-    """Such as those that are given beside its parameters."""
+    """Such as those that are given beside its parameters. Then it is the name, as it stands."""
 
     def run(what: str, *rest: str) -> Primitive[str]:
         return Fixed(Ok(what))
 
     assert paths(component("run {what}")(run)("it", COMMIT.get())) == ["head", "run it"]
+    assert paths(component("run  {what}")(run)("it", COMMIT.get())) == ["head", "run  it"]
 
 
 def test_a_label_that_shows_only_currents_is_called_by_what_they_are() -> None:

@@ -282,7 +282,10 @@ def primitive_of(current: Current[T]) -> Primitive[T] | None:
 
 
 def _slots(given: tuple[Any, ...], sources: list[Current[Any]]) -> tuple[int | None, ...]:
-    """For each argument that is a current, which of the sources it is."""
+    """For each argument that is a current, which of the sources it is; empty if none is one, as
+    where all are in one argument.
+    """
     # By identity, which is all that tells currents apart. The first one of two that are the same.
     places = {source: place for place, source in reversed([*enumerate(sources)])}
-    return tuple([places[value] if isinstance(value, Current) else None for value in given])
+    slots = tuple([places[value] if isinstance(value, Current) else None for value in given])
+    return slots if any(slot is not None for slot in slots) else ()
