@@ -211,6 +211,23 @@ async def test_kept_folders_go_when_their_time_is_over(tmp_path: Path) -> None:
     assert (await shell(at, "ls"))[0] != 0
 
 
+@pytest.mark.parametrize("files", [1, 30])
+async def test_jobs_that_do_not_fail_leave_nothing(tmp_path: Path, files: int) -> None:
+    """Neither one that has few files, nor one with many, which are removed behind it."""
+
+    async def work(job: Job) -> None:
+        await started(job, None)
+        async with job.tempdir("a-", keep=KEEP) as first, job.tempdir("b-", keep=KEEP) as second:
+            for number in range(files):
+                (first / f"{number}").touch()
+                (second / f"{number}").touch()
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: h.output == Ok("done"))
+        await h.engine.opened.host.trash.emptied()
+        assert list((tmp_path / "state" / "kept").iterdir()) == []
+
+
 async def test_what_a_killed_engine_has_left_goes(tmp_path: Path) -> None:
     """A folder of a job that does not go on, and has not failed."""
     left = tmp_path / "state" / "kept" / "2026-11-22-084703-do-1a2b3c" / "work-x"

@@ -25,11 +25,12 @@ from msgspec import Struct
 from pycurrent.engine.clock import Clock, Timer
 from pycurrent.engine.place import JobPath
 from pycurrent.engine.tasks import in_thread
-from pycurrent.engine.tempdirs import Trash
+from pycurrent.engine.tempdirs import GONE, Trash
 from pycurrent.store.trees import remove_tree
 
 TERMINAL = "terminal"
 _UNTIL = "until"
+_LATER = timedelta(minutes=1)
 
 
 class Terminal(Struct, frozen=True):
@@ -103,8 +104,11 @@ class KeptFolders:
             await self._drop(path)
 
     async def _drop(self, path: Path) -> None:
-        if not self._trash.take(path):
-            await in_thread(remove_tree, path)
+        """Remove a folder, with that of its job if nothing else is in it."""
+        rest = [name for name in os.listdir(path.parent) if not name.startswith(GONE)]  # noqa: PTH208
+        if self._trash.take(path.parent if rest == [path.name] else path):
+            return
+        await in_thread(remove_tree, path)
         with suppress(OSError):  # of another one, or of what is kept
             path.parent.rmdir()
 
@@ -142,7 +146,12 @@ class KeptFolders:
 
     def _remove(self, folder: Path) -> None:
         self._timers.pop(folder, None)
-        if not self._trash.take(folder):
+        if self._trash.take(folder):
+            return
+        if folders_in(folder):
+            # There is much to remove already.
+            self._remove_at(folder, self._clock.now() + _LATER)
+        else:
             remove_tree(folder)
 
 

@@ -23,7 +23,7 @@ from pycurrent.store.trees import remove_tree
 if TYPE_CHECKING:
     from pycurrent.engine.place import JobPath
 
-_GONE = "gone-"
+GONE = "gone-"
 """How the name of a folder begins that is being removed."""
 
 _FEW = 16
@@ -54,7 +54,7 @@ class Trash:
         """
         if self._is_closed or len(self._waiting) >= _MOST_WAITING or _is_small(path):
             return False
-        gone = path.with_name(f"{_GONE}{path.name}")
+        gone = path.with_name(f"{GONE}{path.name}")
         try:
             path.rename(gone)
         except OSError:
