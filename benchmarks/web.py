@@ -182,30 +182,67 @@ async def _change(page: Page, watched: Var[int], number: int) -> float:
 # Many tabs of one browser
 
 
+class Talking(Builder[int, int]):
+    """Does not end, and writes what it is told to."""
+
+    id = "talking"
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+
+    async def build(self, job: Job, key: int) -> int:
+        await job.start(level=Level.HARMLESS)
+        self.jobs.append(job)
+        await asyncio.Event().wait()
+        return key
+
+
 def tabs(count: int) -> Samples:
     return asyncio.run(_tabs(count))
 
 
 async def _tabs(count: int) -> Samples:
-    watched = Var("watched", 0)
+    watched, talking, logs = Var("watched", 0), Talking(), count // 2
+    talks = [component(f"talk {n}", talking.get, constant(n)) for n in range(logs)]
+    lists = in_lists(501, watched)
     with scratch(Place.MEMORY) as folder:
         async with (
-            serving(in_lists(501, watched), folder) as site,
+            serving(lambda: all([lists(), *talks]), folder) as site,
             chromium() as browser,
             opened(browser) as first,
         ):
-            await until_ok(site.engine)
+            while len(talking.jobs) < logs or site.engine.stats.ready:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
             pages = [first, *[await first.context.new_page() for _ in range(count - 1)]]
-            for page in pages:
-                await page.goto(f"{site.address.url}/jobs", wait_until="domcontentloaded")
+            addresses = [f"/job/{job.id}" for job in talking.jobs] + ["/jobs"] * (count - logs)
+            for page, address in zip(pages, addresses, strict=True):
+                await page.goto(f"{site.address.url}{address}", wait_until="domcontentloaded")
+            for page in pages[:logs]:
+                await page.get_by_text("· live").wait_for()
+
+            def wrote() -> None:
+                for job in talking.jobs:
+                    job.write("a new line\n")
+
             told = '[data-live="counts"] [data-state="failed"]:not(.zero)'
-            waiting = [asyncio.ensure_future(page.evaluate(PAINTED, told)) for page in pages]
-            await asyncio.sleep(1)
-            began = time() * 1e3
-            watched.set(Failed("changed"))
-            painted: list[float] = await asyncio.wait_for(asyncio.gather(*waiting), 60)
+            changed = await _painted_in(
+                [(page, told) for page in pages], lambda: watched.set(Failed("changed"))
+            )
+            lines = [await lines_of(site, job.id) for job in talking.jobs]
+            news = [f'.log-line[data-line="{number + 1}"]:not(.is-loading)' for number in lines]
+            written = await _painted_in(list(zip(pages, news, strict=False)), wrote)
             streams = site.service.events.followers
-    return {"tabs": max(painted) - began, "tabs-streams": streams}
+    return {"tabs": changed, "tabs-logs": written, "tabs-streams": streams}
+
+
+async def _painted_in(wanted: list[tuple[Page, str]], change: Callable[[], None]) -> float:
+    """Milliseconds from a change to when what it brings is painted in all tabs."""
+    waiting = [asyncio.ensure_future(page.evaluate(PAINTED, what)) for page, what in wanted]
+    await asyncio.sleep(1)
+    began = time() * 1e3
+    change()
+    painted: list[float] = await asyncio.wait_for(asyncio.gather(*waiting), 60)
+    return max(painted) - began
 
 
 # The end of a long log
@@ -322,6 +359,7 @@ BENCHMARKS = (
         tabs,
         (
             Figure("tabs", "a stage changes -> it is painted in all of n tabs of a browser", "ms"),
+            Figure("tabs-logs", "  a line in each of n/2 logs -> in all tabs of them", "ms"),
             Figure("tabs-streams", "  streams of events that they have", "", {50: 1}),
         ),
         sizes=(50,),

@@ -31,7 +31,7 @@ from .sites import running_site
 EXAMPLES = 10
 """For each route. The same ones each time."""
 
-STREAMS = ["/api/v1/events", "/api/v1/jobs/{day}/{name}/log/stream"]
+STREAMS = ["/api/v1/events", "/api/v1/streams", "/api/v1/jobs/{day}/{name}/log/stream"]
 """They end only with the server: `test_api_streams` is about them."""
 NOT_IN_A_SCHEMA = [
     "/api/v1/rules",

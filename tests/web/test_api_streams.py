@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -17,6 +18,7 @@ from pycurrent.web.settings import WebSettings
 
 from .api import NO_JOB, Tasks, until
 from .sites import FOR_ALL, RunningSite, running_site
+from .writers import Writers, job_of
 
 FOLLOWERS = 200
 PATIENCE = 20.0
@@ -290,3 +292,115 @@ async def test_a_log_that_is_not_there_is_no_stream(tmp_path: Path) -> None:
     async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
         answer = await get(site, f"/jobs/{NO_JOB}/log/stream")
         assert answer["status"] == 404
+
+
+def of(*addresses: str) -> str:
+    """The address of several streams over one connection."""
+    return f"/streams?{urlencode([('of', address) for address in addresses])}"
+
+
+async def parts(connection: Stream, addresses: int) -> AsyncIterator[tuple[int, Sent]]:
+    """The events of several streams, each with the number of its stream."""
+    number = -1
+    async for sent in connection.events():
+        if sent.event == "of":
+            assert sent.data in range(addresses)
+            number = sent.data
+        elif sent.event == "over":
+            yield sent.data["stream"], sent
+        else:
+            yield sent.data if sent.event == "begun" else number, sent
+
+
+async def test_several_streams_come_over_one_connection(tmp_path: Path) -> None:
+    """Each as if it were alone: with its own ids, from where it is to go on, until it has ended."""
+    writers = Writers(("a", "b"))
+    async with running_site(writers.pipeline, tmp_path) as site:
+        jobs = [await writers.job(key) for key in "ab"]
+        for key, job in zip("ab", jobs, strict=True):
+            job.write(f"one of {key}\ntwo of {key}\n")
+            writers.end(key)
+        logs = [f"/jobs/{job.id}/log/stream?from={at}" for at, job in enumerate(jobs)]
+        for address in logs:  # until the job has ended
+            _ = [sent async for sent in lines_of(site, address)]
+        alone = [[sent async for sent in lines_of(site, address)] for address in logs]
+        together: list[list[Sent]] = [[], [], []]
+        begun, ended = {}, set()
+        path = of(*logs, "/events?fold=true")
+        async with asyncio.timeout(PATIENCE), stream(site, path) as connection:
+            async for number, sent in parts(connection, 3):
+                if sent.event == "begun":
+                    begun[number] = sent.id
+                elif sent.event == "over":
+                    assert sent.data == {"stream": number, "status": 200}
+                    ended.add(number)
+                else:
+                    together[number].append(sent)
+                if len(ended) == 2 and len(begun) == 3:
+                    break
+    assert [[(sent.event, sent.data) for sent in one] for one in together[:2]] == [
+        [(sent.event, sent.data) for sent in one] for one in alone
+    ]
+    assert [[sent.id for sent in one if sent.event == "lines"] for one in together[:2]] == [
+        [sent.id for sent in one if sent.event == "lines"] for one in alone
+    ]
+    assert (begun[0], begun[1]) == ("0", "1")
+    assert begun[2]
+
+
+async def lines_of(site: RunningSite, address: str) -> AsyncIterator[Sent]:
+    """All that the stream of a log brings whose job has ended."""
+    async with asyncio.timeout(PATIENCE), stream(site, address) as connection:
+        async for sent in connection.events():
+            yield sent
+            if sent.event == "end":
+                return
+
+
+async def test_a_stream_that_is_refused_does_not_hold_the_others(tmp_path: Path) -> None:
+    """It ends with the status that it would have had alone."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        await tasks.begun("a")
+        path = of(f"/jobs/{NO_JOB}/log/stream", "/events?bogus=1", "/events")
+        status, begun = {}, set()
+        async with asyncio.timeout(PATIENCE), stream(site, path) as connection:
+            async for number, sent in parts(connection, 3):
+                if sent.event == "over":
+                    status[number] = sent.data["status"]
+                elif sent.event == "begun":
+                    begun.add(number)
+                if len(status) == 2 and begun:
+                    break
+        assert status == {0: 404, 1: 422}
+        assert begun == {2}
+        await until(lambda: site.service.events.followers == 0)
+
+
+async def test_only_streams_come_over_one_connection(tmp_path: Path) -> None:
+    """And not without end: other addresses are refused."""
+    tasks = Tasks()
+    async with running_site(lambda: tasks.stage("a"), tmp_path) as site:
+        for path in ("/streams", of("/jobs"), of("/streams?of=/events"), of(*["/events"] * 101)):
+            assert (await get(site, path))["status"] == 422
+
+
+async def test_a_log_that_grows_fast_does_not_hold_up_other_streams(tmp_path: Path) -> None:
+    """They take turns: the line of a quiet one comes between those of 100,000 lines."""
+    writers = Writers(("loud", "quiet"))
+    async with running_site(writers.pipeline, tmp_path) as site:
+        loud, quiet = await writers.job("loud"), await writers.job("quiet")
+        loud.write("x" * 60 + "\n" + ("y" * 60 + "\n") * 100_000)
+        quiet.write("psst\n")
+        logs = [f"/jobs/{job_of(site, key)}/log/stream" for key in ("loud", "quiet")]
+        async with asyncio.timeout(PATIENCE), stream(site, of(*logs)) as connection:
+            heard = 0
+            async for number, sent in parts(connection, 2):
+                if sent.event != "lines":
+                    continue
+                if number == 1:
+                    break
+                heard += len(sent.data["lines"])
+        assert heard < 50_000
+        writers.end("loud")
+        writers.end("quiet")

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, Generic, TypeVar
 
+from anyio import CancelScope
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Send
@@ -72,7 +73,9 @@ async def _kept_alive(
             finally:
                 if not pending.done():
                     pending.cancel()
-                    await asyncio.wait({pending})
+                    # The server cancels again and again until this has ended.
+                    with CancelScope(shield=True):
+                        await asyncio.wait({pending})
             found = pending.result()
             if found is None:
                 return

@@ -1,13 +1,14 @@
 // Shares the streams of events among the tabs of a browser, which keeps at most six connections to one host: a
 // worker that all tabs have in common. Tabs that look at the same part of the pipeline have one
-// stream; a tab that comes later is sent what it has missed. It also watches what the reader follows, so that
-// one tab tells of it, whether it is hidden or not.
+// stream; a tab that comes later is sent what it has missed. Logs have one for each tab. All of them come over one
+// connection (see `connection.js`). The worker also watches what the reader follows, so that one tab tells of
+// it, whether it is hidden or not.
 
+import { Channel } from "./connection.js";
 import { Watch } from "./watch.js";
 
 const KEPT = 2000; // events of a stream that a tab which comes again may have missed
 const RETRY = 2000; // milliseconds, after an answer that was no stream
-const NAMES = ["states", "structure", "jobs", "confirm", "overview", "reset"];
 
 const streams = new Map(); // by readers and addresses, without the event to begin after
 
@@ -18,24 +19,25 @@ function parsed(id) {
 }
 
 class Stream {
-  constructor(key, address, after) {
+  constructor(reader, key, address, after) {
     this.key = key;
-    this.tabs = new Set();
+    this.followers = new Set();
     this.kept = []; // the last events
     this.first = after; // the id of the event before those; null if it is not known
     this.last = after;
-    const query = after === null ? "" : `${address.includes("?") ? "&" : "?"}after=${encodeURIComponent(after)}`;
-    this.source = new EventSource(`${address}${query}`);
-    for (const name of NAMES) this.source.addEventListener(name, (event) => this.take(name, event));
-    this.source.addEventListener("open", () => this.tell({ name: "open" }));
-    this.source.addEventListener("error", () => {
-      const isOver = this.source.readyState === EventSource.CLOSED;
-      if (isOver && streams.get(this.key) === this) streams.delete(this.key);
-      this.tell({ name: "error", isOver });
-    });
+    this.channel = new Channel(reader, address, "after", after, this);
   }
 
-  take(name, { data, lastEventId: id }) {
+  open() {
+    this.tell({ name: "open" });
+  }
+
+  fail({ isOver }) {
+    if (isOver && streams.get(this.key) === this) streams.delete(this.key);
+    this.tell({ name: "error", isOver });
+  }
+
+  take(name, data, id) {
     // Of the events that come together only the last one has an id of its own; the others have that before.
     const event = { name, data, id, after: this.last };
     if (name === "reset") {
@@ -53,32 +55,59 @@ class Stream {
   }
 
   tell(event) {
-    for (const tab of this.tabs) tab.postMessage(event);
+    for (const follower of this.followers) follower.postMessage(event);
   }
 
-  /** A tab follows it from now on, and has seen all up to an event; null: it has asked nothing yet. */
-  join(tab, after) {
-    if (this.source.readyState === EventSource.OPEN) tab.postMessage({ name: "open" });
-    this.tabs.add(tab);
-    if (after !== null && after !== this.last) this.replay(tab, parsed(after));
+  /** One follows it from now on, and has seen all up to an event; null: it has asked nothing yet. */
+  join(follower, after) {
+    if (this.channel.isOpen) follower.postMessage({ name: "open" });
+    this.followers.add(follower);
+    if (after !== null && after !== this.last) this.replay(follower, parsed(after));
   }
 
-  replay(tab, seen) {
+  replay(follower, seen) {
     const first = this.first === null ? null : parsed(this.first);
     if (first === null || first.engine !== seen.engine || seen.number < first.number) {
-      tab.postMessage({ name: "reset", data: "{}", id: this.last ?? "" });
+      follower.postMessage({ name: "reset", data: "{}", id: this.last ?? "" });
       return;
     }
     for (const event of this.kept) {
-      if (parsed(event.after).number >= seen.number) tab.postMessage(event);
+      if (parsed(event.after).number >= seen.number) follower.postMessage(event);
     }
   }
 
-  leave(tab) {
-    this.tabs.delete(tab);
-    if (this.tabs.size > 0) return;
-    this.source.close();
+  leave(follower) {
+    this.followers.delete(follower);
+    if (this.followers.size > 0) return;
+    this.channel.close();
     if (streams.get(this.key) === this) streams.delete(this.key);
+  }
+}
+
+/** The growing log of one tab. */
+class Log {
+  constructor(reader, address, after) {
+    this.channel = new Channel(reader, address, "from", after, this);
+  }
+
+  open() {
+    this.follower.postMessage({ name: "open" });
+  }
+
+  take(name, data, id) {
+    this.follower.postMessage({ name, data, id });
+  }
+
+  fail({ isOver }) {
+    this.follower.postMessage({ name: "error", isOver });
+  }
+
+  join(follower) {
+    this.follower = follower;
+  }
+
+  leave() {
+    this.channel.close();
   }
 }
 
@@ -87,7 +116,7 @@ function streamOf(reader, address, after) {
   const key = `${reader} ${address}`;
   let stream = streams.get(key);
   if (stream === undefined) {
-    stream = new Stream(key, address, after);
+    stream = new Stream(reader, key, address, after);
     streams.set(key, stream);
   }
   return stream;
@@ -108,8 +137,19 @@ const watch = new Watch(tabs, (listener) => {
   return () => stream.leave(follower);
 });
 
+function begun({ reader, address, after, isLog }, follower) {
+  const stream = isLog ? new Log(reader, address, after) : streamOf(reader, address, after);
+  stream.join(follower, after);
+  return stream;
+}
+
 onconnect = ({ ports: [tab] }) => {
-  let stream = null;
+  const followed = new Map(); // streams and followers, by the numbers that the tab gives them
+  const leave = (source) => {
+    const { stream, follower } = followed.get(source) ?? {};
+    followed.delete(source);
+    stream?.leave(follower);
+  };
   tab.onmessage = ({ data }) => {
     if (data.address !== null) {
       tabs.delete(tab);
@@ -121,10 +161,10 @@ onconnect = ({ ports: [tab] }) => {
       watch.follow(data.followed);
     }
     if (data.address === undefined) return;
-    stream?.leave(tab);
-    stream = null;
+    const { source } = data;
+    leave(source);
     if (data.address === null) return;
-    stream = streamOf(data.reader, data.address, data.after);
-    stream.join(tab, data.after);
+    const follower = { postMessage: (event) => tab.postMessage({ ...event, source }) };
+    followed.set(source, { stream: begun(data, follower), follower });
   };
 };

@@ -3,6 +3,7 @@
 
 import { PATIENCE, address, get, jobPath } from "../api.js";
 import { now } from "../clock.js";
+import { openLog } from "../source.js";
 import { PLAIN, lookAfter } from "./colours.js";
 import { Times } from "./times.js";
 
@@ -102,8 +103,7 @@ export class Lines extends EventTarget {
 
   /** `upToDate`: lines that are not here yet were written a moment ago, or are about to be. */
   attach({ upToDate = false } = {}) {
-    const url = address(jobPath(this.job, "/log/stream"), { from: this.next });
-    const stream = (this.stream = new EventSource(url));
+    const stream = (this.stream = openLog(address(jobPath(this.job, "/log/stream")), this.next));
     const patience = setTimeout(() => this.setLate(this.stream === stream), PATIENCE);
     stream.addEventListener("open", () => {
       clearTimeout(patience);
