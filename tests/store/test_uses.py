@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from pycurrent.store import Database, DatabaseReader, UseRecord, labels_text
+from pycurrent.store import Database, DatabaseReader, JobEnd, UseRecord, labels_text
 
-from .conftest import START, Builds
+from .conftest import SECOND, START, Builds
 
 
 def use(job_id: str, stage: str, **labels: str) -> UseRecord:
@@ -107,3 +107,26 @@ def test_a_reader_sees_what_is_committed(db: Database, builds: Builds, path: Pat
     with DatabaseReader.open(path) as reader:
         db.commit()
         assert [found.stage for found in reader.uses_of_job(job.job_id)] == ["build"]
+
+
+def test_the_lengths_of_runs_are_found_by_many_stages_at_once(db: Database, builds: Builds) -> None:
+    """So many of each, the newest use first, and nothing of a stage that is not known."""
+    runs = [builds.build("key 0")]
+    for number in (1, 2):
+        job = builds.begin(f"key {number}")
+        db.start_job(job, started=START, level="average")
+        runs.append(builds.finish(job))
+    for run in runs:
+        db.add_use(use(run.job_id, "web/build"))
+    db.add_use(use(runs[0].job_id, "check \udcff"))
+    found = db.lengths_of_stages(["check \udcff", "elsewhere", "web/build"], limit=2)
+    assert [(one.path, one.job_id) for one in found] == [
+        ("check \\udcff", runs[0].job_id),
+        ("web/build", runs[2].job_id),
+        ("web/build", runs[1].job_id),
+    ]
+    assert [(one.ended, one.took) for one in found] == [
+        (JobEnd.OK, None),  # As nobody knows when its work began.
+        (JobEnd.OK, 4 * SECOND),
+        (JobEnd.OK, 3 * SECOND),
+    ]

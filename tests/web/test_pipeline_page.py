@@ -168,6 +168,24 @@ async def test_a_table_shows_a_failure_as_it_happens(
     )
 
 
+async def test_a_cell_of_the_table_shows_how_long_its_last_run_took(
+    page: Page, site: RunningSite, branches: Branches
+) -> None:
+    """Once that has ended; not where nothing runs."""
+    await branches.writers.job("next")
+    await show(page, site, "?view=table")
+    cells = row(page, "next").locator(".chip")
+    build, publish = (
+        cells.and_(page.locator(f'[aria-label^="{x}:"]')) for x in ("build", "publish")
+    )
+    await expect(build).to_have_class(has("s-running"))
+    branches.writers.end("next")
+    await expect(build.locator(".pace")).to_have_text(re.compile(r"^\d+(\.\d)? s$"))
+    await expect(build).to_have_accessible_name(re.compile(r"build: ok, took \d"))
+    await expect(publish).to_have_class(has("s-ok"))
+    await expect(page.locator(".pace")).to_have_count(1)
+
+
 async def test_failures_come_and_go_by_their_message(
     page: Page, site: RunningSite, branches: Branches
 ) -> None:

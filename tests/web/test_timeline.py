@@ -14,7 +14,7 @@ from pycurrent.service import HistoryEntry, critical_path
 from pycurrent.web.pages.timeline import WIDTH, timeline_of
 
 from ..cli.test_client import Client
-from .api import Tasks, until
+from .api import Tasks, api_of, until
 from .sites import running_site
 from .visits import open_site, text_of
 
@@ -137,6 +137,35 @@ async def test_the_command_line_lists_the_timeline(
         assert "at work" in lines[1]
         wrong = await client("timeline", "--change", "1", "--path", "x")
         assert "leave out --path and --label" in wrong.err
+
+
+async def test_the_api_tells_the_paces_of_stages(tmp_path: Path) -> None:
+    """As soon as a run has ended, beside the median of the good ones before it, if those are 3."""
+    value = current.Var("value", "0")
+    work = Tasks()
+
+    def pipeline() -> Any:
+        return current.constant(["main"]).list_map(lambda _: work.each(value.get()))
+
+    async with api_of(pipeline, tmp_path) as api:
+        path = "main/task"
+        told = []
+        for number, minutes in enumerate((2, 2, 2, 5, 2, 1)):
+            value.set(str(number))
+            await api.harness.settle()
+            assert await api.get("/paces", path=[path, "elsewhere"]) == {"paces": {}}
+            await api.harness.advance(minutes * MINUTE)
+            work.end(str(number))
+            await api.harness.settle()
+            pace = (await api.get("/paces", path=[path, "elsewhere"]))["paces"][path]
+            told.append((pace["took"], pace["usual"], pace["trend"]))
+            assert pace["job_id"] == api.job(f"task {number}")
+    assert told == [
+        *[(120, None, None)] * 3,
+        (300, 120, "slower"),
+        (120, 120, "usual"),
+        (60, 120, "faster"),
+    ]
 
 
 async def test_a_stage_that_takes_longer_than_usual_is_marked(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,6 +52,7 @@ from pycurrent.store import (
     UseRecord,
 )
 from pycurrent.store.keep import SETTING, WANTED, Part, Retention
+from pycurrent.store.records import storable
 
 if TYPE_CHECKING:
     from pycurrent.explain.annotations import JobAnnotations
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from pycurrent.explain.markers import Markers
     from pycurrent.store.needs import Wanted
     from pycurrent.store.removed import RemovedPart
+    from pycurrent.store.runs import RunLength
     from pycurrent.store.search import SearchTables
 
 _LISTED = 5
@@ -176,6 +178,16 @@ class Records:
         uses = self._database.uses_by_stage(path, limit=limit)
         found = [(use, recorded_job(self._database, use.job_id)) for use in uses]
         return [(use, entry) for use, entry in found if entry is not None]
+
+    def lengths(self, paths: Iterable[str], *, limit: int) -> dict[str, list[RunLength]]:
+        """How long the last runs took that stages have used, by the stages' paths, the newest use
+        first; at most `limit` of each.
+        """
+        names = {storable(path): path for path in paths}
+        found: dict[str, list[RunLength]] = {}
+        for one in self._database.lengths_of_stages(names, limit=limit):
+            found.setdefault(names[one.path], []).append(one)
+        return found
 
     def newest_good(self, path: str) -> str | None:
         """The id of the job whose good result the stage with a path has used last."""

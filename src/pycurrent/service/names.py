@@ -72,10 +72,11 @@ from pycurrent.service.rules import (
 from pycurrent.service.service import Health, Service
 from pycurrent.service.timeline import (
     Pace,
+    Trend,
     critical_path,
     expected_end,
     jobs_of_stages,
-    pace_of,
+    paces_of,
 )
 from pycurrent.service.untrusted_commits import UntrustedCommit
 from pycurrent.service.window import WHOLE, Window
@@ -162,6 +163,7 @@ __all__ = [
     "StatesChanged",
     "StructureChanged",
     "Syntax",
+    "Trend",
     "Trial",
     "TriedOn",
     "UnknownSubject",
@@ -178,7 +180,7 @@ __all__ = [
     "expected_end",
     "jobs_of_stages",
     "kind_named",
-    "pace_of",
+    "paces_of",
     "rules_from_csv",
     "rules_to_csv",
     "sentences",

@@ -6,8 +6,9 @@ the job that ended last, before it the one that had ended last when that was cre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum
 from statistics import median
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from pycurrent.explain.history import HistoryEntry
 from pycurrent.service.archive import Archive
 from pycurrent.service.history import Records
 from pycurrent.service.job_selection import JobSelection
-from pycurrent.store import SECONDS, HistoryFilter, JobEnd
+from pycurrent.store import SECONDS, HistoryFilter, JobEnd, RunLength
 
 COMPARED = 20
 """From how many good runs of a stage the length of another one is expected."""
@@ -24,24 +25,44 @@ _EXPECTED = 20
 """For how many jobs at work the end is expected."""
 _FEWEST = 3
 """Of fewer good runs it is not said how long one usually takes."""
-_SLOWER = 1.5
+_TIMES = 1.5
 _NOTICED = timedelta(seconds=2)
-"""A run is slower than usual if it takes so many times as long, and so much longer."""
+"""A run is slower than usual if it takes so many times as long, and so much longer; faster if what
+is usual is so much longer.
+"""
 _ENDS = frozenset[JobEnd | None]({None, *JobEnd}) - {JobEnd.SUPERSEDED}
+
+
+class Trend(Enum):
+    """How long a run took, beside those before it."""
+
+    SLOWER = "slower"
+    FASTER = "faster"
+    USUAL = "usual"
 
 
 class Pace(Struct, frozen=True):
     """How long the last run of a stage took, beside those before it."""
 
+    job_id: str
     took: timedelta
     usual: timedelta | None
     """The median of the last good ones before; None if there are too few."""
 
     @property
+    def trend(self) -> Trend | None:
+        """How notably it differs from what is usual; None if that is not known."""
+        took, usual = self.took, self.usual
+        if usual is None:
+            return None
+        if took > max(_TIMES * usual, usual + _NOTICED):
+            return Trend.SLOWER
+        return Trend.FASTER if usual > max(_TIMES * took, took + _NOTICED) else Trend.USUAL
+
+    @property
     def is_slow(self) -> bool:
         """True if it took notably longer than usual."""
-        usual = self.usual
-        return usual is not None and self.took > max(_SLOWER * usual, usual + _NOTICED)
+        return self.trend is Trend.SLOWER
 
 
 async def jobs_of_stages(
@@ -88,14 +109,20 @@ def expected_end(records: Records, entries: Sequence[HistoryEntry]) -> datetime 
     return max(ends, default=None)
 
 
-def pace_of(records: Records, path: str) -> Pace | None:
-    """The pace of the stage with a path; None if its last run has not been at work or not ended."""
-    runs = {entry.job_id: entry for _, entry in records.stage_jobs(path, limit=COMPARED)}
-    if not runs:
-        return None
+def paces_of(records: Records, paths: Iterable[str]) -> dict[str, Pace]:
+    """The paces of stages, by their paths, in one look; not of those whose last run has not ended,
+    or has not been at work.
+    """
+    found = records.lengths(paths, limit=COMPARED)
+    paces = {path: _pace({run.job_id: run for run in runs}) for path, runs in found.items()}
+    return {path: pace for path, pace in paces.items() if pace is not None}
+
+
+def _pace(runs: Mapping[str, RunLength]) -> Pace | None:
+    """The pace by the runs of a stage, the newest first."""
     last, *before = runs.values()
-    if last.took is None or last.finished is None:
+    if last.took is None:
         return None
-    good = [one.took.total_seconds() for one in before if one.end is JobEnd.OK and one.took]
+    good = [one.took.total_seconds() for one in before if one.ended is JobEnd.OK and one.took]
     usual = timedelta(seconds=median(good)) if len(good) >= _FEWEST else None
-    return Pace(last.took, usual)
+    return Pace(last.job_id, last.took, usual)

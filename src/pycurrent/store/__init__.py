@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from pycurrent.store.history_filter import CURSOR, SHOWN, HistoryFilter, HistoryFilters
     from pycurrent.store.label_filter import CONDITION, LabelFilter, all_pass, matches
     from pycurrent.store.ran import RanRecord
-    from pycurrent.store.runs import RunRecord
+    from pycurrent.store.runs import RunLength, RunRecord
     from pycurrent.store.test_cases import (
         TestCase,
         TestCounts,
@@ -120,7 +120,7 @@ else:
             ],
             "pycurrent.store.label_filter": ["CONDITION", "LabelFilter", "all_pass", "matches"],
             "pycurrent.store.ran": ["RanRecord"],
-            "pycurrent.store.runs": ["RunRecord"],
+            "pycurrent.store.runs": ["RunLength", "RunRecord"],
             "pycurrent.store.test_cases": [
                 "TestCase",
                 "TestCounts",
@@ -183,6 +183,7 @@ __all__ = [
     "OverrideRecord",
     "RanRecord",
     "RuleRecord",
+    "RunLength",
     "RunRecord",
     "SavedFiles",
     "SavedFilesReader",

@@ -574,6 +574,20 @@ SELECT job.job_id, stage.path, label_set.labels, job_use.since
  ORDER BY job_use.id DESC
  LIMIT ?;
 
+-- name: lengths_of_stages
+-- How long the runs took that stages have used, at most so many of each, the newest use first. The
+-- paths are a JSON array.
+SELECT stage.path, job.job_id, job.ended, job.started, job.finished
+  FROM json_each(:paths) AS asked
+  JOIN stage ON stage.path = asked.value
+  JOIN job_use ON job_use.id IN (SELECT newest.id
+                                   FROM job_use AS newest
+                                  WHERE newest.stage = stage.id
+                                  ORDER BY newest.id DESC
+                                  LIMIT :limit)
+  JOIN job ON job.seq = job_use.job
+ ORDER BY asked.key, job_use.id DESC;
+
 -- name: newest_good
 -- The job of the stage's newest use whose result was good.
 SELECT job.job_id

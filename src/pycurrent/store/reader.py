@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from pycurrent.store.look_record import LookRecord
     from pycurrent.store.ran import RanRecord
     from pycurrent.store.removed import RemovedPart
-    from pycurrent.store.runs import RunRecord
+    from pycurrent.store.runs import RunLength, RunRecord
     from pycurrent.store.search import SearchTables
     from pycurrent.store.test_tables import TestTables
 
@@ -261,6 +262,20 @@ class DatabaseReader:
         """The jobs that the stage with a path has used, the newest use first; at most `limit`."""
         self._catch_up()
         return self._uses("uses_by_stage", storable(path), limit)
+
+    def lengths_of_stages(self, paths: Iterable[str], *, limit: int) -> list[RunLength]:
+        """How long the runs took that stages have used, stage by stage, the newest use first; at
+        most `limit` of each. It is one look, however many stages.
+        """
+        from pycurrent.store.runs import RunLength
+
+        self._catch_up()
+        asked = json.dumps([storable(path) for path in paths])
+        rows = self._read("lengths_of_stages", {"paths": asked, "limit": limit})
+        try:
+            return [RunLength.of_row(row) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise self._damage_or(error) from error
 
     def newest_good(self, path: str) -> str | None:
         """The id of the job whose good result the stage with a path has used last."""

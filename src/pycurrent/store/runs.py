@@ -2,11 +2,31 @@
 steady they are. Reading all columns takes longer, and there may be many.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from pycurrent.store.records import JobEnd, Row
+
+
+class RunLength(Struct, frozen=True):
+    """How long a run took that a stage has used."""
+
+    path: str
+    """Of the stage, as it is stored."""
+    job_id: str
+    ended: JobEnd | None
+    took: timedelta | None
+    """None if it has not ended, or its work has not begun."""
+
+    @classmethod
+    def of_row(cls, row: Row) -> "RunLength":
+        """The record in a row. Raises ValueError or TypeError if it is damaged."""
+        path, job_id, ended, started, finished = row
+        took = None
+        if started is not None and finished is not None:
+            took = datetime.fromisoformat(finished) - datetime.fromisoformat(started)
+        return cls(path, job_id, None if ended is None else JobEnd(ended), took)
 
 
 class RunRecord(Struct, frozen=True):

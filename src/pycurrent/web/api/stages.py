@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
-from pycurrent.service import StageHealth
+from pycurrent.service import StageHealth, paces_of
 from pycurrent.store import LabelFilter
 from pycurrent.web.api.models import Condition, Model, StageHealthModel, Text
+from pycurrent.web.api.models.model import Seconds
 from pycurrent.web.api.names import ActivityName, StateName
 from pycurrent.web.api.routing import api_router
 from pycurrent.web.context import ServiceOf
 
 router = api_router("stages")
+
+_MOST_PACES = 200
+"""How many stages are asked about at once: their paths are in an address."""
 
 
 class FoundStageModel(Model):
@@ -57,6 +61,25 @@ class StagesModel(Model):
     complete: bool = Field(description="False: there are more.")
 
 
+class PaceModel(Model):
+    """How long the last run of a stage took."""
+
+    job_id: str
+    took: Seconds = Field(description="Seconds that its work took.")
+    usual: Seconds | None = Field(
+        description="The median of the last good runs before; null if there are fewer than 3."
+    )
+    trend: Literal["slower", "faster", "usual"] | None = Field(
+        description="Whether it took notably longer or less than usual."
+    )
+
+
+class PacesModel(Model):
+    """The paces of stages by their paths."""
+
+    paces: dict[str, PaceModel]
+
+
 class StagesQuery(Model):
     """Selects the stages to which all of these apply."""
 
@@ -80,3 +103,29 @@ async def stages(service: ServiceOf, query: Annotated[StagesQuery, Query()]) -> 
         healths = await service.healths([stage.path for stage in models])
         models = [model.with_health(healths.get(model.path)) for model in models]
     return StagesModel(stages=models, complete=len(found) <= query.limit)
+
+
+@router.get("/paces")
+async def paces(
+    service: ServiceOf,
+    path: Annotated[
+        list[Annotated[str, Query(max_length=1000)]],
+        Query(description="The path of a stage.", min_length=1, max_length=_MOST_PACES),
+    ],
+) -> PacesModel:
+    """Tell how long the last runs of stages took, and how long they usually take.
+
+    A stage whose last run has not ended, or of which none is recorded, is left out.
+    """
+    found = await service.archive.read(lambda records: paces_of(records, path))
+    return PacesModel(
+        paces={
+            path: PaceModel(
+                job_id=pace.job_id,
+                took=pace.took,
+                usual=pace.usual,
+                trend=None if pace.trend is None else pace.trend.value,
+            )
+            for path, pace in found.items()
+        }
+    )

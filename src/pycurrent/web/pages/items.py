@@ -20,12 +20,11 @@ from pycurrent.service import (
     ItemStages,
     Labelled,
     Pace,
-    Records,
     Service,
     StageHealth,
     UnknownSubject,
     Why,
-    pace_of,
+    paces_of,
     telling_line,
     telling_lines,
 )
@@ -134,7 +133,8 @@ async def _item(request: Request, service: ServiceOf) -> Response:
             return pages.go(stage_url(item.path))
         raise HTTPException(404, f"no stage is or was {_phrase(item)}")
     labels = _common_labels(found.stages, item)
-    paces = await service.archive.read(lambda known: _paces(known, found.stages[:_PACED]))
+    paced = [stage.path for stage in found.stages[:_PACED] if stage.job_id]
+    paces = await service.archive.read(lambda known: paces_of(known, paced))
     rows = _rows(found.stages[:_SHOWN], paces)
     columns = list(dict.fromkeys(cell.name for row in rows for cell in row.cells))
     may = pages.may(request, Role.BUILDER)
@@ -219,12 +219,6 @@ def _common_labels(stages: Sequence[FoundStage], item: Item) -> dict[str, str]:
 
 def _all_labels(common: Mapping[str, str], item: Item) -> dict[str, str]:
     return {**common, item.name: item.value} if isinstance(item, Labelled) else {**common}
-
-
-def _paces(records: Records, stages: Iterable[FoundStage]) -> dict[str, Pace]:
-    """How long the last runs of stages took, by their paths."""
-    found = ((stage.path, pace_of(records, stage.path)) for stage in stages if stage.job_id)
-    return {path: pace for path, pace in found if pace is not None}
 
 
 def _rows(stages: Iterable[FoundStage], paces: Mapping[str, Pace]) -> list[Row]:

@@ -6,13 +6,16 @@ import { culprits } from "./card.js";
 import { itemLink } from "./containers.js";
 import { concern } from "./order.js";
 import { textOf } from "./scene.js";
+import { brief, signOfTrend, wordsOf } from "./paces.js";
 import { linkOf } from "./shapes.js";
 import { BLOCKED, FAILED, SIGNS, STATES, WORDS, barOf, inWords, signOf, signOfHold, stateOf } from "./states.js";
 
 const INDENT = 18;
 
 export class Cells {
-  constructor() {
+  /** `paces` knows how long the last runs of stages took. */
+  constructor(paces) {
+    this.paces = paces;
     /** For each box that is shown, the function that paints it again. */
     this.painters = new Map();
   }
@@ -47,7 +50,7 @@ export class Cells {
 
   cell(row, boxes) {
     const cell = element("div", { class: "matrix-cell", role: "cell" });
-    if (boxes.length === 1) this.paint(row, boxes, () => one(cell, boxes[0]));
+    if (boxes.length === 1) this.paint(row, boxes, () => one(cell, boxes[0], this.paces.of(boxes[0])));
     else if (boxes.length > 1) this.paint(row, boxes, () => many(cell, boxes));
     return cell;
   }
@@ -68,6 +71,9 @@ export class Cells {
       state.replaceChildren(...(box.rank < 0 ? [] : [stateOf(box.rank)]));
       if (box.update >= 0) state.append(updateOf(box));
       if (box.failedInside > 0) state.append(insideOf(box));
+      const pace = this.paces.of(box);
+      if (pace !== null) state.append(paceOf(pace));
+      state.title = pace === null ? "" : wordsOf(pace);
       why.textContent = whyOf(box);
       why.title = box.why ?? "";
     });
@@ -125,7 +131,7 @@ function byColumn(row, columns) {
 }
 
 /** A cell with one stage: kept as long as the stage is, so that a click does not miss it. */
-function one(cell, box) {
+function one(cell, box, pace) {
   let inner = cell.firstChild;
   const tag = box.kind === "fold" || box.kind === "list" ? "BUTTON" : linkOf(box) === null ? "SPAN" : "A";
   if (inner?.nodeName !== tag) {
@@ -141,10 +147,21 @@ function one(cell, box) {
   const update = box.update < 0 ? "" : `, update ${WORDS[box.update]}`;
   const inside = box.failedInside > 0 ? `, ${box.insideInWords}` : "";
   const hold = box.hold === null ? "" : `, ${box.hold}`;
-  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}${inside}${hold}`);
+  const took = pace === null ? "" : `, ${wordsOf(pace)}`;
+  inner.setAttribute("aria-label", `${textOf(box)}: ${WORDS[rank]}${update}${inside}${hold}${took}`);
+  inner.title = pace === null ? "" : wordsOf(pace);
   if (tag === "SPAN") inner.setAttribute("role", "img");
   inner.replaceChildren(signOf(rank), ...(box.update < 0 ? [] : [updateOf(box)]), ...(box.hold === null ? [] : [signOfHold(box.hold)]));
   if (box.failedInside > 0) inner.append(insideOf(box));
+  if (pace !== null) inner.append(paceOf(pace));
+}
+
+/** How long a run took, with a sign where that is more or less than usual. The words are in a title. */
+function paceOf({ took, trend }) {
+  const place = element("span", { class: "pace number", "aria-hidden": true }, brief(took));
+  const sign = signOfTrend(trend);
+  if (sign !== "") place.append(" ", element("span", { class: `trend is-${trend}` }, sign));
+  return place;
 }
 
 function updateOf(box) {

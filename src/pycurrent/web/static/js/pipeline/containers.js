@@ -3,6 +3,7 @@
 import { grouped } from "../numbers.js";
 import { FAILED, STATES, rankOf } from "./states.js";
 
+const ENDED = new Set(["ok", "failed", "muted"]);
 const STAGES = new Set(["component", "bind", "fold"]);
 
 export class Box {
@@ -43,6 +44,11 @@ export class Box {
     /** `pinned` or `paused` if people hold it: the note says who, until when, and why. */
     this.hold = node.hold ?? null;
     return this.concern !== before;
+  }
+
+  /** True while its job has not ended, or another run of it is under way. */
+  get isBusy() {
+    return this.update >= 0 || !ENDED.has(STATES[this.rank]);
   }
 
   /** The state that it counts for: a fold in which something has failed counts as failed. */

@@ -4,6 +4,7 @@ import { element } from "../dom.js";
 import { grouped } from "../numbers.js";
 import { Cells } from "./cells.js";
 import { sectionsOf } from "./matrix.js";
+import { Paces } from "./paces.js";
 import { Ruler } from "./scene.js";
 import { listed } from "./order.js";
 
@@ -11,7 +12,7 @@ const ROW = 34; // pixels, as in the style sheet
 const AHEAD = 10; // rows that are there before they come into view
 const FEW = 80; // rows: so many are shown with all that is below them
 const SORT_AGAIN = 1200; // milliseconds
-const COLUMN = { least: 60, most: 168, around: 34 };
+const COLUMN = { least: 92, most: 168, around: 34 };
 const FIRST = { least: 170, most: 360, around: 74 };
 
 export class Table {
@@ -19,7 +20,8 @@ export class Table {
   constructor(page) {
     this.page = page;
     this.ruler = new Ruler(`14px ${getComputedStyle(document.body).fontFamily}`);
-    this.cells = new Cells();
+    this.paces = new Paces((boxes) => this.cells.patch(boxes));
+    this.cells = new Cells(this.paces);
     this.sections = [];
     this.element = element("div", { class: "matrix", tabindex: 0, role: "region", "aria-label": "Tables of stages" });
     this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -34,7 +36,7 @@ export class Table {
     this.tree = tree;
     const { scrollTop, scrollLeft } = this.element;
     const focused = this.focused();
-    this.cells = new Cells();
+    this.cells = new Cells(this.paces);
     this.page.card.hide();
     this.sections = sectionsOf(tree).map((section) => this.make(section));
     this.element.replaceChildren(...this.sections.map(({ place }) => place));
