@@ -568,6 +568,41 @@ async def test_mute_leaves_a_failure_out_of_the_status(
             assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
 
 
+async def test_mute_takes_all_that_fail_now_and_match(
+    tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """With --dry-run only their names are listed; a path and conditions together are a mistake."""
+
+    def pipeline() -> Current[None]:
+        return current.all([frob("a"), frob("b"), frob("c")])
+
+    @builder("frob", level=Level.HARMLESS, label="frob {key}")
+    async def frob(job: Job, key: str) -> str:
+        if key != "c":
+            raise current.Failure("no answer in 3 s")
+        return key
+
+    async with running_site(pipeline, tmp_path / "state") as site:
+        client = Client(site, capsysbinary)
+        await _until(site, lambda: site.engine.stats.failed == 2)
+        listed = await client("mute", "--path", "frob *", "--dry-run")
+        assert sorted(listed.out.splitlines()) == [f"frob {x}  would be muted" for x in "ab"]
+        assert (
+            await client("mute", "--kind", "infra", "--reason", "known")
+        ).status == ClientExit.OK
+        assert site.engine.stats.muted == 0
+        done = await client("mute", "--kind", "real", "--reason", "known")
+        assert sorted(done.out.splitlines()) == [f"frob {x}  is muted" for x in "ab"]
+        await _until(site, lambda: site.engine.stats.muted == 2)
+        for wrong, why in (
+            (["mute", "frob a", "--kind", "real"], "give the path of one stage, or conditions"),
+            (["mute", "--kind", "real"], "a mute needs a reason"),
+            (["mute", "--path", "frob *", "--reason", "known"], "no stage that fails now"),
+        ):
+            ended = await client(*wrong)
+            assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
+
+
 async def test_what_holds_no_stage_any_more_is_told_with_those_that_look_like_it(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -42,6 +42,7 @@ NOT_IN_A_SCHEMA = [
     "/api/v1/pauses/resume",
     "/api/v1/approvals/approve",
     "/api/v1/approvals/withdraw",
+    "/api/v1/failures/mute",
     "/api/v1/mutes/set",
     "/api/v1/mutes/remove",
     "/api/v1/timeline",

@@ -28,6 +28,19 @@ class Test(current.Builder[str, str]):
 TEST = Test()
 
 
+class Failing(current.Builder[str, str]):
+    id = "failing"
+
+    async def build(self, job: current.Job, key: str) -> str:
+        await job.start(level=current.Level.AVERAGE)
+        if key != "api":
+            raise current.Failure(f"{key} gives no answer")
+        return key
+
+
+FAILING = Failing()
+
+
 def pipeline() -> current.Current[Any]:
     with current.labels(repo="shop"):
         return current.all({name: _test(name) for name in ("web", "api")})
@@ -87,6 +100,58 @@ async def test_a_fingerprint_is_muted_as_the_failures_tell_it(tmp_path: Path) ->
         (group,) = (await api.get("/failures"))["groups"]
         assert group["muted"].endswith(": the server is away")
         assert api.harness.stats.muted == 1
+
+
+async def test_stages_that_fail_now_are_muted_together(tmp_path: Path) -> None:
+    """Those that pass the filter, by their paths; a dry run only says which these are."""
+
+    def four() -> current.Current[Any]:
+        return current.constant(["web", "web two", "ios", "api"]).list_map(_each)
+
+    async with api_of(four, tmp_path) as api:
+        await api.harness.settle()
+        act = {"kind": "real", "path": "web*/*"}
+        paths = ["web/test", "web two/test"]
+
+        async def ask(more: dict[str, Any]) -> dict[str, str]:
+            status, answer = await api.call("POST", "/failures/mute", {**act, **more})
+            assert (status, answer["complete"]) == (200, True), answer
+            return {one["stage"]: one["outcome"] for one in answer["outcomes"]}
+
+        assert await ask({"dry_run": True}) == dict.fromkeys(paths, "would-be-done")
+        assert (await api.get("/mutes"))["mutes"] == []
+        assert await ask({"reason": "known", "owner": "cleo"}) == dict.fromkeys(paths, "done")
+        muted = (await api.get("/mutes"))["mutes"]
+        assert {(one["name"], one["owner"], one["reason"]) for one in muted} == {
+            (path, "cleo", "known") for path in paths
+        }
+        await api.harness.settle()
+        assert (api.harness.stats.muted, api.harness.stats.failed) == (2, 1)
+        # These do not fail any more.
+        assert (await api.call("POST", "/failures/mute", {**act, "reason": "again"}))[0] == 404
+
+
+def _each(name: current.Current[str]) -> current.Current[str]:
+    return current.component("test", FAILING.get, name)
+
+
+async def test_many_stages_are_muted_only_with_a_filter_and_a_reason(tmp_path: Path) -> None:
+    """Or nothing is done; the same holds for a time that is too far, which each refuses."""
+    async with api_of(pipeline, tmp_path) as api:
+        await api.harness.settle()
+        for act, code, why in (
+            ({"reason": "known"}, 422, "say which stages are meant"),
+            ({"kind": "real"}, 422, "a mute needs a reason"),
+            ({"path": "nope/*", "reason": "known"}, 404, "no stage that fails now"),
+            ({"kind": "odd", "reason": "known"}, 422, "kind"),
+        ):
+            status, answer = await api.call("POST", "/failures/mute", act)
+            assert (status, why in answer["detail"]) == (code, True), answer
+        far = {"kind": "real", "reason": "known", "until": "2126-01-01T00:00:00Z"}
+        status, answer = await api.call("POST", "/failures/mute", far)
+        (outcome,) = answer["outcomes"]
+        assert (outcome["outcome"], "30 days at most" in outcome["why"]) == ("refused", True)
+        assert (await api.get("/mutes"))["mutes"] == []
 
 
 async def test_what_can_not_be_muted_is_refused(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ from pycurrent.service.log_following import LogEnd
 from pycurrent.service.log_index import LogLine, LogWindow
 from pycurrent.service.log_search import LogMatch, LogMatches, LogQuery, Syntax
 from pycurrent.service.logs import LogPart, Logs
+from pycurrent.service.many_mutes import mute_stages
 from pycurrent.service.metrics import Metrics, MetricsReading, PoolMetrics
 from pycurrent.service.pipeline import PipelineFeed, Snapshot
 from pycurrent.service.rules import (
@@ -180,6 +181,7 @@ __all__ = [
     "expected_end",
     "jobs_of_stages",
     "kind_named",
+    "mute_stages",
     "paces_of",
     "rules_from_csv",
     "rules_to_csv",

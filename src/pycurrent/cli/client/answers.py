@@ -96,6 +96,17 @@ class OutcomesAnswer(TypedDict):
     complete: bool
 
 
+class StageOutcomeAnswer(TypedDict):
+    stage: str
+    outcome: Literal["done", "would-be-done", "refused"]
+    why: str | None
+
+
+class StageOutcomesAnswer(TypedDict):
+    outcomes: list[StageOutcomeAnswer]
+    complete: bool
+
+
 class ResultAnswer(TypedDict):
     state: str
     failure: str | None

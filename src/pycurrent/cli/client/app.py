@@ -179,7 +179,9 @@ _COMMANDS = {
     "mute": (
         "mutes:mute",
         "Have the failures of a stage, or those with a fingerprint, not fail what is above.\n\n"
-        "The stage runs and is shown as before. A mute holds over restarts; it ends at its time,"
+        "With --kind, --since, --path or --label each stage that fails now and passes them all is"
+        " muted; --dry-run lists them. --fingerprint alone mutes failures that come later, too."
+        " The stage runs and is shown as before. A mute holds over restarts; it ends at its time,"
         " after 20 passes in a row, and by `unmute`. --reason has to be given.",
     ),
     "unmute": (

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 from fastapi import Request
 from pydantic import AwareDatetime, ConfigDict, Field
 
 from pycurrent.engine import Mute, MuteSubject
-from pycurrent.service import Service
+from pycurrent.errors import UsageError
+from pycurrent.service import Done, Refused, Service, mute_stages
+from pycurrent.web.api.failures import FailureFilterModel
+from pycurrent.web.api.many import Act
 from pycurrent.web.api.models import Model, Text
 from pycurrent.web.api.routing import FOR_BUILDERS, api_router
 from pycurrent.web.context import AskerOf, ServiceOf
-from pycurrent.web.problems import may_answer
+from pycurrent.web.problems import may_answer, problem
 from pycurrent.web.reasons import ReasonText, reason_for
 
 router = api_router("mutes")
+
+_MOST = 300
+"""So many stages that fail are looked at, at most."""
 
 
 class MuteModel(Model):
@@ -84,6 +91,40 @@ class NewMute(SubjectModel):
     )
 
 
+class FailingStages(FailureFilterModel, Act):
+    """Selects stages that fail now, and says how they are muted. A reason has to be given."""
+
+    # Times and kinds are texts in JSON.
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    dry_run: bool = Field(default=False, strict=True, description="Only say what would be muted.")
+    owner: str | None = Field(
+        default=None, max_length=200, description="The one who is to fix them; null: who asks."
+    )
+    until: AwareDatetime | None = Field(
+        default=None, description="When the mutes end by themselves; null: in 30 days."
+    )
+
+
+class StageOutcomeModel(Model):
+    """The result of a command on one stage."""
+
+    stage: Text = Field(description="Its path.")
+    outcome: Literal["done", "would-be-done", "refused"] = Field(
+        description="`would-be-done`: the question was only which stages."
+    )
+    why: Text | None = Field(default=None, description="Why it was refused.")
+
+
+class StageOutcomesModel(Model):
+    """The results of a command on many stages."""
+
+    outcomes: list[StageOutcomeModel]
+    complete: bool = Field(
+        description="False: more stages fail than were looked at, and nothing was done about them."
+    )
+
+
 @router.get("/mutes")
 async def mutes(service: ServiceOf) -> MutesModel:
     """List what people have muted."""
@@ -107,6 +148,40 @@ async def unmute(
     reason = reason_for(request, (), muted.reason)
     service.mutes.unmute(muted.what, by=asker, reason=reason)
     return _all(service)
+
+
+@router.post("/failures/mute", dependencies=FOR_BUILDERS, responses=may_answer(404))
+async def mute_failing(
+    request: Request, service: ServiceOf, which: FailingStages, asker: AskerOf
+) -> StageOutcomesModel:
+    """Mute the stages that fail now and pass a filter, each by its path; it has a condition at
+    least. Failures of other stages that come later are not muted: see the mute of a fingerprint.
+    """
+    filters = which.filters()
+    if not filters:
+        raise UsageError("say which stages are meant: by kind, fingerprint, since, path or label")
+    failing = await service.failing(limit=_MOST)
+    complete = len(failing) < _MOST or service.engine.stats.failed <= _MOST
+    paths = [one.stage.path for one in failing if one.passes(filters)]
+    if not paths and which.selection():
+        raise problem(404, f"no stage that fails now is one with {which.selection()}")
+    if which.dry_run:
+        would = [StageOutcomeModel(stage=path, outcome="would-be-done") for path in paths]
+        return StageOutcomesModel(outcomes=would, complete=complete)
+    reason = reason_for(request, (), which.reason)
+    if reason is None:
+        raise UsageError("a mute needs a reason, for those who see the failure: give reason=")
+    done = await mute_stages(
+        service.engine, paths, owner=which.owner, by=asker, reason=reason, until=which.until
+    )
+    outcomes = [_outcome(path, outcome) for path, outcome in done.items()]
+    return StageOutcomesModel(outcomes=outcomes, complete=complete)
+
+
+def _outcome(path: str, outcome: Done | Refused) -> StageOutcomeModel:
+    if isinstance(outcome, Refused):
+        return StageOutcomeModel(stage=path, outcome="refused", why=outcome.why)
+    return StageOutcomeModel(stage=path, outcome="done")
 
 
 def _all(service: Service) -> MutesModel:

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from pycurrent.engine import MuteKind, MuteSubject
 from pycurrent.engine.site_links import stage_url
 from pycurrent.errors import UsageError
-from pycurrent.service import Service
+from pycurrent.service import Refused, Service, mute_stages
 from pycurrent.view.formatting import plural
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import FormFields, read_form
@@ -69,20 +69,20 @@ async def _mute(request: Request, service: ServiceOf, asker: AskerOf) -> Respons
 async def _mute_many(request: Request, service: ServiceOf, asker: AskerOf) -> Response:
     """Mute each of the stages that a form names, which has said how many they are."""
     form = await read_form(request)
-    paths = list(dict.fromkeys(form.all("stage")))
+    paths = dict.fromkeys(form.all("stage"))
     if not paths:
         raise HTTPException(400, "it was not said which stages are meant")
     reason = reason_for(request, (), form.get("reason"))
     until = chosen_end(form, service.engine.clock)
     owner = form.text("owner").strip() or None
-    await service.engine.between_steps()
-    refused = []
-    for path in paths:
-        try:
-            subject = MuteSubject.of(path=path)
-            service.mutes.mute(subject, owner=owner, by=asker, reason=reason, until=until)
-        except UsageError as error:
-            refused.append(f"{path}: {error}")
+    outcomes = await mute_stages(
+        service.engine, paths, owner=owner, by=asker, reason=reason, until=until
+    )
+    refused = [
+        f"{path}: {outcome.why}"
+        for path, outcome in outcomes.items()
+        if isinstance(outcome, Refused)
+    ]
     muted = len(paths) - len(refused)
     words = f"{plural(muted, 'stage')} {'is' if muted == 1 else 'are'} muted from now on."
     note = Note(words, is_good=not refused, details=tuple(refused))
