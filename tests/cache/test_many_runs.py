@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pycurrent import Config, Current, Level, Pool, Var, all, builder, constant
 from pycurrent.cache import ResultCache
+from pycurrent.cache.cache import LOOKS
+from pycurrent.cache.runs import TOGETHER
 from pycurrent.engine import DrivenJob, Job
 from pycurrent.store import Database, DatabaseReader, JobEnd
 from pycurrent.store.unsaved import FEW
@@ -16,6 +18,7 @@ MANY = 450
 AT_ONCE = 200
 """How many are started after one step, and as many again during each of its two commits."""
 GIVEN_UP_AT_ONCE = 600
+FORGOTTEN_AT_ONCE = GIVEN_UP_AT_ONCE // (TOGETHER // LOOKS) * TOGETHER
 
 
 @builder("deploy", level=Level.DANGEROUS)
@@ -80,6 +83,35 @@ async def test_many_runs_are_given_up_by_and_by(tmp_path: Path) -> None:
     took = [3 * a + b for a, b in zip(growth(begun), growth(given_up), strict=True)]
     assert max(growth(given_up)) == GIVEN_UP_AT_ONCE
     assert max(took) <= 3 * GIVEN_UP_AT_ONCE
+
+
+async def test_many_known_results_are_forgotten_by_and_by(tmp_path: Path) -> None:
+    """After each step only so many: that nobody needs them is soon known, to forget them is not."""
+    many = 2 * FORGOTTEN_AT_ONCE + 1
+    wanted = Var("wanted", True)
+
+    @builder("known", level=Level.HARMLESS)
+    async def known(job: Job, part: int) -> None:
+        pass
+
+    def pipeline() -> Current[object]:
+        return wanted.get().bind(
+            lambda yes: all([known(part) for part in range(many)]) if yes else constant(None)
+        )
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        await h.settle()
+    left: list[int] = []
+    harness = Harness(pipeline, state_dir=tmp_path)
+    async with harness as h:
+        await h.settle()
+        cache = h.engine.service(ResultCache)
+        assert (len(cache), cache.runs.job_count) == (many, 0)
+        h.engine.listen(lambda step: left.append(len(cache)))
+        wanted.set(False)
+        await h.settle()
+        assert len(h.jobs) == 0
+    assert left == [many - FORGOTTEN_AT_ONCE, 1, 0]
 
 
 def growth(counts: list[int]) -> list[int]:

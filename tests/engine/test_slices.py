@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -283,3 +283,79 @@ async def test_a_step_that_has_started_much_pauses_before_it_records_that(tmp_pa
         assert not echo.begun.is_set()
         await echo.begun.wait()
         assert opened.store.is_recorded(job.id)
+
+
+async def test_a_listener_is_told_in_parts_and_others_have_turns_between(tmp_path: Path) -> None:
+    """What it sees is of the step, and no other step begins before it has seen all."""
+    var = Var("v", 0)
+    parts: list[Any] = []
+
+    async with running(var.get, tmp_path) as engine:
+
+        def listener(step: Step) -> Iterator[None]:
+            for part in range(MANY):
+                parts.append((step.number, part, engine.output))
+                yield
+
+        forget = engine.listen_in_parts(listener)
+        var.set(1)
+        await until_in_step(engine)
+        turns = 0
+        while engine.is_in_step:
+            turns += 1
+            assert not engine.idle
+            if len(parts) == 2:
+                var.set(2)
+            await asyncio.sleep(0)
+        assert turns >= MANY - 2
+        assert parts == [(2, part, Ok(1)) for part in range(MANY)]
+        await engine.settled()
+        assert parts[MANY:] == [(3, part, Ok(2)) for part in range(MANY)]
+        forget()
+        forget()
+        var.set(3)
+        await engine.settled()
+        assert len(parts) == 2 * MANY
+
+
+async def test_an_engine_that_is_closed_while_it_tells_of_a_step_tells_the_rest(
+    tmp_path: Path,
+) -> None:
+    """All else of the step is done, and what follows it shows how things ended."""
+    var = Var("v", 0)
+    told: list[Any] = []
+
+    def listener(step: Step) -> Iterator[None]:
+        for part in range(MANY):
+            told.append((step.output, part))
+            yield
+
+    async with running(var.get, tmp_path) as engine:
+        engine.listen_in_parts(listener)
+        var.set(1)
+        await until_in_step(engine)
+        assert 0 < len(told) < MANY
+    assert told == [(Ok(1), part) for part in range(MANY)]
+
+
+async def test_a_listener_that_fails_in_a_part_is_logged_and_the_others_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the parts to come it is asked no more, in the next step it is."""
+    var = Var("v", 0)
+    told: list[str] = []
+
+    def listener(step: Step) -> Iterator[None]:
+        told.append("begun")
+        yield
+        raise ValueError("no more")
+
+    async with running(var.get, tmp_path) as engine:
+        engine.listen_in_parts(listener)
+        engine.listen(lambda step: told.append("told"))
+        for value in (1, 2):
+            var.set(value)
+            await engine.settled()
+        assert engine.output == Ok(2)
+    assert told == ["begun", "told"] * 2
+    assert caplog.text.count("a listener of the engine failed") == 2

@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.pool import Tickets, Urgency
 
+LOOKS = 8
+"""How many instances are looked at, or forgotten, in the time that it takes to give up a run."""
+
 T = TypeVar("T")
 Changed: TypeAlias = Callable[[], None]
 
@@ -369,20 +372,22 @@ class ResultCache:
 
     def _update_some(self) -> int:
         """Move the next ones on. Returns how long that took, as `Instance.update` does."""
-        left, touched, took = self._left, self._touched, 0
+        left, touched, took, looks = self._left, self._touched, 0, 0
         given_up = []
         with self.runs.ended_together():
             for _ in range(min(TOGETHER, len(left))):
                 instance = left.popleft()
                 touched.pop(instance, None)
-                took += instance.update()
+                work = instance.update()
+                took += work
+                looks += not work
                 if instance.users is NO_DEMANDS:
                     given_up.append(instance)
         for instance in given_up:
             # Its run has ended, unless it had begun.
             if touched.pop(instance, instance) is None:
                 instance.update()
-        return took
+        return took + looks // LOOKS
 
     @property
     def _gives_up_more(self) -> bool:

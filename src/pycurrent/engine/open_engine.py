@@ -28,7 +28,7 @@ from pycurrent.engine.problems import Effect, Problem
 from pycurrent.engine.quiescence import BusyToken
 from pycurrent.engine.services import EngineServices
 from pycurrent.engine.stage_overrides import StageOverrides
-from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step
+from pycurrent.engine.step import JobHandle, JobUser, Listeners, Step, ToldInParts
 from pycurrent.engine.steps import Steps
 from pycurrent.term import Current, Output, Stats, build_pipeline, docstring_of, is_failure, told
 
@@ -250,6 +250,10 @@ class OpenEngine(OpenResources):
     def listen(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Have `listener` told of each step, at its end; call what is returned to stop that."""
         return self._listeners.add(listener)
+
+    def listen_in_parts(self, listener: ToldInParts) -> Callable[[], None]:
+        """The same for one that looks at all changes: see `Listeners.add_in_parts`."""
+        return self._listeners.add_in_parts(listener)
 
     # For services
 

@@ -115,26 +115,48 @@ class Step(Struct, frozen=True):
     """The stages that nobody needs any more."""
 
 
+ToldInParts = Callable[[Step], Iterator[None]]
+"""A listener that looks at a part of what has changed whenever it is asked to go on."""
+
+
 class Listeners:
     """The functions that are told of each step, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._told: dict[Callable[[Step], None], None] = {}
+        self._told: dict[Callable[[Step], None] | ToldInParts, ToldInParts] = {}
 
     def add(self, listener: Callable[[Step], None]) -> Callable[[], None]:
         """Call what is returned to have it told no more; twice is fine."""
-        self._told[listener] = None
+
+        def in_one(step: Step) -> Iterator[None]:
+            listener(step)
+            return iter(())
+
+        return self._add(listener, in_one)
+
+    def add_in_parts(self, listener: ToldInParts) -> Callable[[], None]:
+        """The same for one that is told of 100,000 changes in parts, between which other things
+        happen: until it has seen the last part the step is unfinished, though its output, counts
+        and jobs are there.
+        """
+        return self._add(listener, listener)
+
+    def _add(
+        self, listener: Callable[[Step], None] | ToldInParts, told: ToldInParts
+    ) -> Callable[[], None]:
+        self._told[listener] = told
 
         def forget() -> None:
             self._told.pop(listener, None)
 
         return forget
 
-    def tell(self, step: Step) -> None:
-        for listener in list(self._told):
+    def telling(self, step: Step) -> Iterator[None]:
+        """Tell them, part by part."""
+        for told in list(self._told.values()):
             try:
-                listener(step)
-            except KeyboardInterrupt:
+                yield from told(step)
+            except (KeyboardInterrupt, GeneratorExit):
                 raise
             except BaseException:
                 # A listener's error must not stop the engine.

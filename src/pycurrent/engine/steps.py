@@ -18,8 +18,8 @@ Most steps are over at once. One that takes longer than `SLICE` goes on in the n
 loop, and so on, so that the rest of the process has its turns; and one whose commit has to wait for
 the disk goes on when that is done. While it is *unfinished*
 
-- the output, the counts and the jobs are those of the last step; the diagram first finishes the
-  step, and who reads the nodes awaits `between`;
+- the output, the counts and the jobs are those of the last step, until listeners are told; the
+  diagram first finishes the step, and who reads the nodes awaits `between`;
 - requests are for the step after it, and no source that a component follows gives another value:
   jobs await `between` before they bring their results, monitors before they show what they
   have read, and for a `Var` that is set the old output is `held`.
@@ -90,6 +90,8 @@ class Steps:
         """The rest of the step that is being taken."""
         self._next_slice: asyncio.Handle | asyncio.Future[None] | None = None
         self._in_slice = False
+        self._is_telling = False
+        """True while listeners are told of the step: all else of it is done."""
         self._after_this: list[Callable[[], None]] = []
         self._context = copy_context()
         """Of what a step calls, and of what begins in it: never that of a job that asks for one."""
@@ -103,8 +105,12 @@ class Steps:
         self._context.run(self._begin)
 
     def stop(self) -> None:
-        """Take no more steps, and leave one that is unfinished. Twice is fine."""
+        """Take no more steps, and leave one that is unfinished, unless listeners are being told of
+        it. Twice is fine.
+        """
         if not self._is_closed:
+            if self._is_telling:
+                self.finish()
             self._give_up()
             self._last_stats = self.stats
             self._is_closed = True
@@ -260,6 +266,7 @@ class Steps:
 
     def _end(self) -> None:
         self._unfinished = None
+        self._is_telling = False
         if self._next_slice is not None:
             self._next_slice.cancel()
             self._next_slice = None
@@ -307,7 +314,9 @@ class Steps:
         changed = tuple(self.live.take_changed())
         released = tuple(self.live.take_released())
         step = Step(self.count, perf_counter() - started, self.output, changed, released)
-        self._listeners.tell(step)
+        self._is_telling = True
+        for _ in self._listeners.telling(step):
+            yield from self._turn()
         self._quiescence.notify()
 
     def _turn(self) -> Generator[Pause, None, None]:

@@ -34,6 +34,8 @@ ORDER = tuple([state for state in BY_CONCERN if state not in _QUIET])
 
 _BRIEF = 300
 """The letters of a message in one line."""
+_AT_ONCE = 500
+"""How many changed stages are looked at before other things may happen: that takes 1 to 5 ms."""
 _SCANNED = 100
 """How many failed stages are looked at for each that is shown."""
 
@@ -87,7 +89,7 @@ class EngineView:
         self._kinds: dict[State, dict[Stage, _Entry]] = {kind: {} for kind in ORDER}
         self._listeners: dict[Changes, None] = {}
         deque(self._changes(engine.live.stages(), Moment(engine.clock)), maxlen=0)
-        engine.listen(self._stepped)
+        engine.listen_in_parts(self._stepped)
 
     def listen(self, listener: Changes) -> None:
         """Call `listener` after each step with the changes, even if there are none. Changes of
@@ -195,21 +197,27 @@ class EngineView:
 
     # Steps
 
-    def _stepped(self, step: Step) -> None:
+    def _stepped(self, step: Step) -> Iterator[None]:
+        """Take a step in, part by part; its end is told to those who listen."""
         now = Moment(self._engine.clock)
-        for stage in step.released:
-            self._forget(stage)
-        changes = self._changes(step.changed, now)
-        if not self._listeners:
-            deque(changes, maxlen=0)
-            return
-        told = tuple(
-            StageChange(before, self._show(entry), took)
-            for before, entry, took in changes
-            if before is not None or not entry.is_unseen
-        )
+        for released in _parts(step.released):
+            for stage in released:
+                self._forget(stage)
+            yield
+        told: list[StageChange] = []
+        for changed in _parts(step.changed):
+            changes = self._changes(changed, now)
+            if self._listeners:
+                told += [
+                    StageChange(before, self._show(entry), took)
+                    for before, entry, took in changes
+                    if before is not None or not entry.is_unseen
+                ]
+            else:
+                deque(changes, maxlen=0)
+            yield
         for listener in list(self._listeners):
-            listener(told)
+            listener(tuple(told))
 
     def _changes(
         self, changed: Iterable[Stage], now: Moment
@@ -290,6 +298,10 @@ class EngineView:
             is_alive = stage.is_alive
             entry.path = str(self._engine.live.ref(stage)) if is_alive else stage.label
         return entry.path
+
+
+def _parts(stages: tuple[Stage, ...]) -> Iterator[tuple[Stage, ...]]:
+    return (stages[start : start + _AT_ONCE] for start in range(0, len(stages), _AT_ONCE))
 
 
 def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
