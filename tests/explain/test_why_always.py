@@ -35,6 +35,7 @@ from pycurrent.explain.reasons import (
     WaitsForAnswer,
     WaitsForApproval,
     WaitsForConfirmation,
+    WaitsForEnd,
     WaitsForRead,
     WaitsForRecords,
     WaitsForResume,
@@ -255,6 +256,7 @@ async def act_on(h: Harness, world: World, reason: Reason) -> bool:
             | Pinned()
             | TakenAsThere()
             | WaitsForAnswer()
+            | WaitsForEnd()
             | Ran()
             | Reused()
             | FoundAgain()

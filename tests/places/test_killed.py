@@ -94,14 +94,20 @@ async def done(h: Harness) -> None:
     await h.settle()
 
 
-def supervisor_of(mark: str) -> int:
-    """The process above the command that waits."""
+def waiting(mark: str) -> set[int]:
+    """The commands that wait."""
+    found = set()
     for pid in marked(mark):
         with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            if durable.WAITS in words:
-                return int(Path(f"/proc/{pid}/stat").read_text().split()[3])
-    raise AssertionError("it does not run")
+            if durable.WAITS in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                found.add(pid)
+    return found
+
+
+def supervisor_of(mark: str) -> int:
+    """The process above the command that waits."""
+    (pid,) = waiting(mark)
+    return int(Path(f"/proc/{pid}/stat").read_text().split()[3])
 
 
 @pytest.mark.every_place
@@ -188,6 +194,63 @@ async def test_a_machine_that_is_started_again_finds_its_commands(trial: TrialAt
             assert h.output == Ok("done")
             assert trial.ran == ["first", "second"]
             assert printed(h.log("work")) == PRINTED
+
+
+def all_at_once(trial: TrialAt, engine: int) -> None:
+    """Kill an engine with all of its processes, so that none can tell another one anything."""
+    os.kill(engine, signal.SIGSTOP)
+    for pid in marked(trial.here):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.every_place
+async def test_nothing_runs_beside_what_a_machine_has_left(trial: TrialAt) -> None:
+    """It was started again: the place is asked to end what a job that is not durable has there."""
+    async with trial.killed("one", is_durable=False, how=all_at_once):
+        left = waiting(trial.there)
+        assert left
+        async with trial.engine("one", is_durable=False) as h:
+            await trial.begun()
+            assert not left & waiting(trial.there)
+            await trial.go()
+            await done(h)
+            assert "the end of what job" in h.log("work")
+            assert trial.ran == ["first", "second", "first", "second"]
+    assert list((trial.folder / "state" / "run").glob("*/*")) == []
+
+
+async def test_what_a_machine_has_left_is_waited_for(trial: TrialAt) -> None:
+    """While its place can't be reached the next engine waits, and says for what; so does another
+    one after that.
+    """
+    async with trial.killed("one", is_durable=False, how=all_at_once):
+        left = waiting(trial.there)
+        trial.lose_connections()
+        for is_last in (False, True):
+            async with trial.engine("one", is_durable=False) as h:
+                await h.until(lambda: "its lease" in str(h.engine.why("work")), timeout=30)
+                if not is_last:
+                    continue
+                trial.can_connect()
+                await trial.begun()
+                assert not left & waiting(trial.there)
+                await trial.go()
+                await done(h)
+                assert trial.ran == ["first", "second", "first", "second"]
+
+
+@by_ssh
+async def test_what_is_left_at_a_host_that_is_not_used_any_more_is_ended(trial: TrialAt) -> None:
+    """Also that of a durable job, which can't go on."""
+    async with trial.killed("one", how=all_at_once):
+        left = waiting(trial.there)
+        async with trial.engine("one", by_name=False) as h:
+            await trial.begun()
+            assert not left & waiting(trial.there)
+            await trial.go()
+            await done(h)
+            assert trial.ran == ["first", "second", "first", "second"]
 
 
 async def test_a_lost_connection_is_made_again(trial: TrialAt) -> None:

@@ -16,7 +16,14 @@ from pycurrent.plugins import slurm
 SENT = [
     *(
         Path(transport.__file__).with_name(name)
-        for name in ("agent.py", "agent_contents.py", "agent_files.py", "frames.py", "terminal.py")
+        for name in (
+            "agent.py",
+            "agent_contents.py",
+            "agent_files.py",
+            "ending.py",
+            "frames.py",
+            "terminal.py",
+        )
     ),
     Path(supervisor.__file__),
     *(Path(slurm.__file__).with_name(name) for name in ("holder.py", "bridge.py")),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from pycurrent.engine import Config
 from pycurrent.testing import Harness
@@ -34,7 +36,13 @@ class Trial:
             os.mkfifo(folder / name)
 
     @asynccontextmanager
-    async def killed(self, plan: str = "one", *, is_durable: bool = True) -> AsyncIterator[None]:
+    async def killed(
+        self,
+        plan: str = "one",
+        *,
+        is_durable: bool = True,
+        how: Callable[[Self, int], None] = lambda _, engine: os.kill(engine, signal.SIGKILL),
+    ) -> AsyncIterator[None]:
         """The engine was killed while a command of its job waits."""
         given = [plan, str(self.folder), str(int(is_durable)), *self.way]
         process = subprocess.Popen(  # noqa: ASYNC220
@@ -44,6 +52,7 @@ class Trial:
         try:
             await self.begun()
         finally:
+            how(self, process.pid)
             process.kill()
             process.wait()
         yield

@@ -309,7 +309,9 @@ class Runs:
 
         async def work() -> tuple[Any, str]:
             if self._engine.leftovers:
-                await self._engine.leftovers.end_of(op_type.id, instance.key.digest, job.note)
+                await self._engine.leftovers.end_of(
+                    op_type.id, instance.key.digest, job.note, job.waiting_for
+                )
             limits = None
             if not job.has_begun:
                 limits = run.operation.started_with(instance.key.value)
@@ -344,7 +346,7 @@ class Runs:
         ended = []
         for (instance, run), outcome in zip(runs, outcomes, strict=True):
             job = run.job
-            if job.has_journal:
+            if job.has_journal and not self._engine.fence(job, instance.key.digest):
                 self._journals.append(job.id)
             del self._making[job.id]
             if self._told_of_jobs:

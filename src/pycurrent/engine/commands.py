@@ -88,6 +88,11 @@ class Commands:
         """True if it is noted what they have done: see `journal.py`."""
         return False
 
+    @property
+    def have_left_something(self) -> bool:
+        """True if some may run on at the job's place, of which nobody here knows any more."""
+        return False
+
     async def begin(self) -> None:
         """Called before the work of a job that an earlier engine has begun."""
 

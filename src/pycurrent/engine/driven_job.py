@@ -256,6 +256,12 @@ class DrivenJob(WorkingJob, Tickets):
         commands = self._parts.commands
         return commands is not None and commands.has_journal
 
+    @property
+    def has_left_something(self) -> bool:
+        """True if, at its end, something of it may still run at its place."""
+        commands = self._parts.commands
+        return commands is not None and commands.have_left_something
+
     def go_on(self, left: LeftRun) -> None:
         """Go on with what an earlier engine has left of it."""
         diverged = partial(self._owner.job_diverged, self)

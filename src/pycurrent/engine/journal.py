@@ -7,6 +7,7 @@
                  tmp-<digest>/   a temporary folder
                  once-<digest>   what `job.once` has given
                  held            the resource that its pool has lent it
+                 fence           the way to end what it has at another place: see `fence.py`
 
 The operation's function is called again by the engine that goes on. All it asks for is found here
 by what it is, and by how often the same was asked for before, not by the order: so two tasks of a

@@ -12,7 +12,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from pycurrent.engine.fence import FencedJob, is_at_work, is_fenced
 from pycurrent.engine.journal import Entry, Journal, UnknownJournal
+from pycurrent.engine.leftovers import Leftovers
 from pycurrent.engine.supervisor import END, HELLO, MOST_DESCRIPTORS, VERSION
 from pycurrent.store import Database, JobEnd, JobRecord, StateDir
 from pycurrent.store.trees import remove_tree
@@ -45,12 +47,14 @@ class LeftRun(Struct, frozen=True, eq=False):
         _end(self.journal, self.reached)
 
 
-def look_for_left_runs(state: StateDir, store: Database) -> list[LeftRun]:
-    """Find them. One that can't go on is ended."""
+def look_for_left_runs(state: StateDir, store: Database, leftovers: Leftovers) -> list[LeftRun]:
+    """Find them. One that can't go on is ended; if something of it may be left at a place its end
+    is one of the `leftovers`.
+    """
     found = []
     for folder in sorted(state.runs.glob("*/*")):
         if Journal.is_at(folder):
-            run = _left_run(folder, state, store)
+            run = _left_run(folder, state, store, leftovers)
             if run is not None:
                 found.append(run)
     if found:
@@ -59,7 +63,9 @@ def look_for_left_runs(state: StateDir, store: Database) -> list[LeftRun]:
     return found
 
 
-def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
+def _left_run(
+    folder: Path, state: StateDir, store: Database, leftovers: Leftovers
+) -> LeftRun | None:
     try:
         journal = Journal.read(folder)
     except (UnknownJournal, OSError):
@@ -71,11 +77,19 @@ def _left_run(folder: Path, state: StateDir, store: Database) -> LeftRun | None:
     if (
         record is not None
         and (held is None or held.goes_on)
+        and not is_fenced(folder)
         and record.ended is JobEnd.INTERRUPTED
         and record.started is not None
         and state.job_path(record.job_id).exists()
     ):
         return LeftRun(record, journal, reached)
+    if is_at_work(folder):
+        with suppress(LookupError, OSError):
+            work = None if record is None else (record.op, record.key_digest)
+            leftovers.fence(FencedJob(str(folder.relative_to(state.runs)), work, folder))
+            end_reached(reached)
+            journal.close()
+            return None
     _end(journal, reached)
     return None
 

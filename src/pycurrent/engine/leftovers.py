@@ -7,7 +7,8 @@ one open file which the engine shares with the supervisors of the job's commands
 go of it when the last of them is gone, however that comes.
 
 An engine looks at the start whose locks are still held. Work that such a job was doing, the same
-operation for the same key, is not begun before that lock is free; all else is begun at once.
+operation for the same key, is not begun before that lock is free; all else is begun at once. All
+that a job may have left at another place is waited for in the same way: see `fence.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pycurrent.store import Database, StateDir
 from pycurrent.store.lock import is_at
 from pycurrent.store.trees import remove_tree
+
+if TYPE_CHECKING:
+    from pycurrent.engine.fence import FencedJob
+    from pycurrent.engine.process import Processes
+    from pycurrent.engine.waits import Told
 
 # ruff: noqa: PTH102, PTH103, PTH106, PTH108
 # Of a job's lock the objects for paths would cost more than the files.
@@ -32,6 +38,9 @@ LOCK = "lock"
 
 _LOOK = 0.05
 """Seconds between two looks at a lock: the kernel tells nobody that it is free."""
+
+_ASKED = 8
+"""How many places are asked at once to end what jobs have left there."""
 
 
 class JobLock:
@@ -115,6 +124,12 @@ class Leftover:
         self.close()
         return True
 
+    def __str__(self) -> str:
+        return (
+            f"the end of job {self.job_id}: its engine was killed, and its commands are still"
+            " ending"
+        )
+
     async def end(self) -> None:
         """Wait for it."""
         while not self.has_ended:  # noqa: ASYNC110 - another process sets no event
@@ -127,10 +142,14 @@ class Leftover:
 
 
 class Leftovers:
-    """The jobs that an engine met at its start."""
+    """The jobs of which something may be left, before their work is begun again: those that an
+    engine met at its start, and those that have left something at another place.
+    """
 
     def __init__(self, found: list[Leftover]) -> None:
         self._found = found
+        self._fenced: list[FencedJob] = []
+        self._asking = asyncio.Semaphore(_ASKED)
 
     @classmethod
     def look(cls, state: StateDir, store: Database) -> Self:
@@ -159,17 +178,38 @@ class Leftovers:
             self._found.remove(leftover)
 
     def __bool__(self) -> bool:
-        return bool(self._found)
+        return bool(self._found or self._fenced)
 
-    async def end_of(self, op: str, key_digest: str, log: Callable[[str], None]) -> None:
-        """Wait for what is left of earlier runs of the same work; said in the `log`."""
-        for leftover in [found for found in self._found if found.work == (op, key_digest)]:
-            if not leftover.has_ended:
-                log(
-                    f"Waiting for the end of job {leftover.job_id}: its engine was killed, and its"
-                    " commands are still ending"
-                )
-                await leftover.end()
+    def fence(self, job: FencedJob) -> None:
+        """Have the work of a job wait until nothing of it is left at its place: see `see_to`."""
+        self._fenced.append(job)
+
+    @property
+    def fenced(self) -> list[FencedJob]:
+        """The jobs that may have left something at other places."""
+        return list(self._fenced)
+
+    async def see_to(self, job: FencedJob, processes: Processes, tmp: Path) -> None:
+        """Have what a job has left at a place end, and wait for that."""
+        left = next((found for found in self._found if found.job_id == job.job_id), None)
+        await job.see_to(processes, tmp, self._asking, left)
+        self._fenced.remove(job)
+
+    async def end_of(
+        self,
+        op: str,
+        key_digest: str,
+        log: Callable[[str], None],
+        waiting: Callable[[Told], AbstractContextManager[None]],
+    ) -> None:
+        """Wait for what is left of earlier runs of the same work; said in the `log`, and as long as
+        it lasts by `waiting`.
+        """
+        found: list[Leftover | FencedJob] = [*self._found, *self._fenced]
+        for left in found:
+            if left.work == (op, key_digest) and not left.has_ended:
+                with waiting(left.__str__):
+                    await left.end()
                 log("It has ended")
 
     async def all_ended(self) -> None:

@@ -36,6 +36,7 @@ from pycurrent.store import Database, StateDir, StoreError
 
 if TYPE_CHECKING:
     from pycurrent.engine.cache_folder import FolderTurns
+    from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.follow import LogSource
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
@@ -93,7 +94,7 @@ class OpenResources(ABC):
         self.meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
-        self.left_runs = _left_runs(state, store)
+        self.left_runs = _left_runs(state, store, self.leftovers)
         """The durable jobs that go on as soon as somebody wants their results."""
         self.meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
         self.losses = Losses()
@@ -107,6 +108,8 @@ class OpenResources(ABC):
         self.host = self._open_host(parts.descriptors)
         if state.kept.exists():
             self._kept.tidy()
+        for fenced in self.leftovers.fenced:
+            self.meanwhile(self.leftovers.see_to(fenced, self.processes, state.tmp))
         self.log_rules = LogRules(store)
         self.threshold = self._open_threshold()
 
@@ -208,6 +211,22 @@ class OpenResources(ABC):
         self._closing.callback(threshold.close)
         return threshold
 
+    def fence(self, job: DrivenJob, key_digest: str) -> bool:
+        """Have the same work wait for what a job that has ended may have left at its place. False
+        if it has left nothing: then its run folder is needed no more.
+        """
+        if not job.has_left_something:
+            return False
+        from pycurrent.engine.fence import FencedJob  # few relays get lost
+
+        try:
+            fenced = FencedJob(job.id, (job.op, key_digest), self.state.runs / job.id)
+        except (LookupError, OSError):
+            return False  # The disk is full, say.
+        self.leftovers.fence(fenced)
+        self.meanwhile(self.leftovers.see_to(fenced, self.processes, self.state.tmp))
+        return True
+
     def remove_run(self, folder: Path) -> None:
         """Remove the run folder of a job, behind what goes on meanwhile."""
         self._to_remove.append(folder)
@@ -240,10 +259,12 @@ def _remove_all(folders: list[Path]) -> None:
         remove_run(folder)
 
 
-def _left_runs(state: StateDir, store: Database) -> list[LeftRun]:
-    """The durable jobs that a killed engine has left at work."""
+def _left_runs(state: StateDir, store: Database, leftovers: Leftovers) -> list[LeftRun]:
+    """The durable jobs that a killed engine has left at work. The end of others that may have left
+    something at another place is one of the `leftovers`.
+    """
     if next(state.runs.glob("*/*"), None) is None:
         return []
     from pycurrent.engine.left_runs import look_for_left_runs  # few engines were killed
 
-    return look_for_left_runs(state, store)
+    return look_for_left_runs(state, store, leftovers)

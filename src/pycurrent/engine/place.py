@@ -68,6 +68,13 @@ class Place(ABC):
         see `terminal.py` in the room `places`.
         """
 
+    @abstractmethod
+    def ending(self, job: str) -> Sequence[str]:
+        """The words of a command on the engine's machine that ends all that a job has there, by the
+        token which the place knows it by. Status 0 says that nothing of it runs any more, and 254
+        that the place is gone with all that ran there.
+        """
+
     def __str__(self) -> str:
         return f"{self.name} ({self.kind})"
 

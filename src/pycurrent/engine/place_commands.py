@@ -18,10 +18,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from pycurrent.engine.channel import LeftBehind, Used
 from pycurrent.engine.command import Command
 from pycurrent.engine.commands import Commands
 from pycurrent.engine.durable_commands import DurableCommands, OutputLost
+from pycurrent.engine.fence import Fence, hook_prefix, is_at_work
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry
 from pycurrent.engine.kept_folders import Kept, Terminal
@@ -44,6 +47,8 @@ _LONGER = 60.0
 _SILENCE = 45.0
 """Seconds without a word of the relay after which an agent takes it for gone, at most."""
 _GRACE = 5.0
+_MARGIN = 10.0
+"""Seconds that a command may be there for longer than its lease and the rest say."""
 _LOOK = 1.0
 """Seconds between two looks at what a relay waits for."""
 _ATTEMPTS = 5
@@ -56,7 +61,7 @@ class PlaceCommands(DurableCommands):
     _hears_all = False  # A relay may be killed, and another one goes on with its spool.
     _bounds_spools = False  # A relay that waits does not tell the place that it is there.
 
-    __slots__ = ("_files", "_here", "_hooks", "_place", "_trash", "_waiting")
+    __slots__ = ("_fence", "_files", "_here", "_hooks", "_place", "_trash", "_waiting")
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class PlaceCommands(DurableCommands):
         super().__init__(processes, log, tmp, lock, turn, lease, diverged, left)
         self._place: Place | None = None
         self._files: PlaceFiles | None = None
+        self._fence: Fence | None = None
         self._hooks = 0
         self._waiting = waiting
         self._trash = trash
@@ -103,6 +109,9 @@ class PlaceCommands(DurableCommands):
         """They run at this place from here on."""
         self._place = place
         self.terminal.write(self.journal.folder)
+        known = Fence.read(self.journal.folder)
+        bound = 0.0 if known is None else known.bound
+        self._fence = Fence(str(place), tuple(place.ending(self.journal.token)), bound)
         self._files = PlaceFiles(self, self.journal.token, self._trash)
 
     @property
@@ -131,6 +140,18 @@ class PlaceCommands(DurableCommands):
         kept = self._files.kept
         return None if kept is None else (kept, self.terminal)
 
+    @property
+    def have_left_something(self) -> bool:
+        # Of a job that could not go on it is the one that an earlier engine has written.
+        return self._journal is not None and is_at_work(self._journal.folder)
+
+    def _bound_by(self, seconds: float) -> None:
+        """A command may be there for so long after the last word of its relay. Raises OSError."""
+        fence = self._fence
+        if fence is not None and seconds > fence.bound:
+            self._fence = replace(fence, bound=seconds)
+            self._fence.write(self.journal.folder)
+
     # Relays
 
     def _relayed(self, command: Command, name: str, folder: Path, *, has_output: bool) -> Command:
@@ -140,6 +161,7 @@ class PlaceCommands(DurableCommands):
         assert place is not None
         relay, lease = place.relay(), max(self._lease, place.lease)
         silence = min(_SILENCE, 5 * lease)
+        self._bound_by(silence + lease + grace + _MARGIN)
         head = relay.request(
             {
                 "do": "run",
@@ -214,7 +236,7 @@ class PlaceCommands(DurableCommands):
         from tempfile import TemporaryDirectory  # few jobs tidy up at another place
 
         self._hooks += 1
-        with TemporaryDirectory(dir=self._tmp) as folder:
+        with TemporaryDirectory(dir=self.journal.folder, prefix=hook_prefix(self._hooks)) as folder:
             name = f"hook-{self._hooks}"
             yield self._relayed(command, name, Path(folder), has_output=has_output)
             end = _read(Path(folder) / "end")

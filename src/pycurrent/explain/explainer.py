@@ -29,6 +29,7 @@ from pycurrent.explain.reasons import (
     WaitsForAnswer,
     WaitsForApproval,
     WaitsForConfirmation,
+    WaitsForEnd,
     WaitsForRead,
     WaitsForRecords,
     WaitsForResume,
@@ -245,6 +246,8 @@ class Explainer:
             case JobState.RUNNING:
                 stopped = None if job.stopped is None else str(job.stopped.outcome.message)
                 return Running(job.id, job.started, stopped, job.waits)
+            case _ if job.waits:
+                return WaitsForEnd(job.id, job.waits)
             case _:
                 return self._next_step()
 

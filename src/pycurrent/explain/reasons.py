@@ -158,6 +158,14 @@ class WaitsForRun(Struct, frozen=True, tag="waits for run"):
     job: str
 
 
+class WaitsForEnd(Struct, frozen=True, tag="waits for end"):
+    """Something of an earlier run of the same work has to end before its job begins."""
+
+    job: str
+    waits: tuple[str, ...]
+    """The things that it waits for, in words for people."""
+
+
 class WaitsUntil(Struct, frozen=True, tag="waits until"):
     """The last run has failed, and there is a pause before the next."""
 
@@ -293,6 +301,7 @@ Reason: TypeAlias = (
     | WaitsForResume
     | WaitsInQueue
     | WaitsForRun
+    | WaitsForEnd
     | WaitsUntil
     | WaitsForAnswer
     | TakenAsThere

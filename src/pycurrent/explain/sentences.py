@@ -26,6 +26,7 @@ from pycurrent.explain.reasons import (
     WaitsForAnswer,
     WaitsForApproval,
     WaitsForConfirmation,
+    WaitsForEnd,
     WaitsForRead,
     WaitsForRecords,
     WaitsForResume,
@@ -61,10 +62,8 @@ def sentences(reason: Reason) -> list[str]:
             return _of_run(reason)
         case Reused() | FoundAgain():
             return [_of_result(reason)]
-        case Running(job, since, stopped, waits):
-            began = "" if since is None else f" since {instant(since)}"
-            ending = "" if stopped is None else f"; it is to end: {stopped}"
-            return [f"job {job} is running{began}{ending}", *(f"it waits for {w}" for w in waits)]
+        case Running() | WaitsForEnd():
+            return _of_job(reason)
         case InConflict(message) | Failing(message):
             return [message]
         case Blocked(stages, more):
@@ -89,6 +88,15 @@ def sentences(reason: Reason) -> list[str]:
             return [f"its source says that it is {activity}{said}"]
         case _:
             return _of_waiting(reason)
+
+
+def _of_job(reason: Running | WaitsForEnd) -> list[str]:
+    waits = [f"it waits for {what}" for what in reason.waits]
+    if isinstance(reason, WaitsForEnd):
+        return [f"job {reason.job} has not begun", *waits]
+    began = "" if reason.since is None else f" since {instant(reason.since)}"
+    ending = "" if reason.stopped is None else f"; it is to end: {reason.stopped}"
+    return [f"job {reason.job} is running{began}{ending}", *waits]
 
 
 def _of_waiting(reason: _Waiting) -> list[str]:

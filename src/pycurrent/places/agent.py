@@ -40,7 +40,7 @@ else:
     from frames import Kind
 
 # ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH108, PTH112
-# ruff: noqa: PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH110, PTH118, PTH120, PTH123, PTH208
 # No pathlib here: it would add to the time that each command takes to begin.
 
 _BEGINNING = 10.0
@@ -48,6 +48,8 @@ _BEGINNING = 10.0
 _FIRST = 60.0
 """Seconds within which a request has to come."""
 _LOOK = 0.05
+ENDED = "ended"
+"""The file in the folder of a job that may begin nothing here any more: see `ending.py`."""
 
 
 class Refused(Exception):
@@ -149,6 +151,10 @@ class Run:
                         _remove_run(gone)
                 self._link.wait(seconds=_LOOK)
                 continue
+            # Behind the folder: an ending that has not made the file yet sees that.
+            if os.path.exists(os.path.join(os.path.dirname(new), ENDED)):
+                os.rmdir(new)
+                return False
             self._channel = self._start(new, stdin)
             return True
         self._channel = _attach(self._folder)

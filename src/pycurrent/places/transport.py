@@ -95,6 +95,9 @@ class ConnectedPlace(Place):
     def terminal(self) -> Sequence[str]:
         return self.connect(program_words(self.python, (_HERE / "terminal.py").read_text()))
 
+    def ending(self, job: str) -> Sequence[str]:
+        return self.connect(program_words(self.python, (_HERE / "ending.py").read_text(), job))
+
 
 def start_words(python: str) -> str:
     """The words for a shell at a place that start an agent there."""
