@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import resource
 import signal
@@ -326,6 +327,91 @@ async def test_nothing_of_a_command_shows_at_helper_and_supervisor(
         assert mark.encode() not in seen
     sleeper.process.cancel()
     await sleeper.process.wait()
+
+
+# --- programs of ours -------------------------------------------------------------------------
+
+
+PROGRAM = """
+import json, os, signal, sys
+loaded = os.getpid()
+def main():
+    masks = [line.split()[1] for line in open("/proc/self/status") if line.startswith("SigIgn")]
+    at = {"cwd": os.getcwd(), "env": dict(os.environ), "given": sys.stdin.read()}
+    open_ones = sorted(map(int, os.listdir("/proc/self/fd")))[:-1]
+    print(json.dumps({**at, "ignores": masks, "open": open_ones, "loaded": loaded}), flush=True)
+    if "WAITS" in os.environ:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+        signal.pause()
+    if "FAILS" in os.environ:
+        raise ValueError(os.environ["FAILS"])
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> tuple[str, str]:
+    """The words of a program that tells what it finds, and may wait or fail."""
+    name = f"program_{uuid.uuid4().hex}.py"
+    (tmp_path / name).write_text(PROGRAM)
+    return os.fsdecode(supervisor.PROGRAM), str(tmp_path / name)
+
+
+async def test_a_program_is_called_as_it_would_be_executed(
+    processes: Processes, tmp_path: Path, program: tuple[str, str]
+) -> None:
+    """In its directory, with its environment and its descriptors alone, and all signals as usual.
+    A supervisor imports it once.
+    """
+    await run(processes, "true")
+    told = []
+    for number in range(2):
+        env = {"NUMBER": str(number)}
+        status, output = await run(processes, *program, cwd=tmp_path, env=env)
+        assert status == 0, output
+        told.append(json.loads(output))
+        assert (told[-1]["cwd"], told[-1]["env"]) == (str(tmp_path), env)
+        assert (told[-1]["given"], told[-1]["open"]) == ("", [0, 1, 2])
+        assert int(told[-1]["ignores"][0], 16) == 0
+    assert told[0]["loaded"] == told[1]["loaded"]
+
+
+async def test_a_program_that_fails_says_why(
+    processes: Processes, program: tuple[str, str]
+) -> None:
+    """As an interpreter has it."""
+    status, output = await run(processes, *program, env={"FAILS": "an odd value"})
+    assert status == 1
+    assert output.endswith("ValueError: an odd value\n")
+    missing = (program[0], "/nowhere/program.py")
+    with pytest.raises(CommandNotStarted):
+        await run(processes, *missing)
+
+
+async def test_a_program_is_told_to_end_as_a_command_is(
+    processes: Processes, program: tuple[str, str]
+) -> None:
+    started = await Run.start(processes, *program, env={"WAITS": "yes"})
+    assert json.loads(await started.output.readline())["given"] == ""
+    started.process.cancel()
+    assert await started.process.wait() == 7
+
+
+async def test_a_program_is_no_supervisor_to_the_guard(mark: str, program: tuple[str, str]) -> None:
+    """It is a fork of one, but ends as commands do when both helper and supervisor are killed."""
+    processes = Processes(grace=20.0)
+    try:
+        started = await Run.start(processes, *program, env={"WAITS": "yes"})
+        await started.output.readline()
+        pid = started.process.pid
+        over = parent_of(pid)
+        for victim in (helper_of(os.getpid()), over):
+            os.kill(victim, signal.SIGKILL)
+        await until(lambda: not exists(pid), seconds=5)
+        with pytest.raises(SupervisorLost):
+            await started.process.wait()
+    finally:
+        await processes.aclose()
 
 
 # --- ending -----------------------------------------------------------------------------------

@@ -59,8 +59,7 @@ def kill_relays(folder: Path) -> int:
     killed = 0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            is_relay = any(word.endswith(b"/relay.py") for word in words)
+            is_relay = (process / "comm").read_text() == "pycurrent-relay\n"
             if is_relay and (process / "cwd").readlink().is_relative_to(folder):
                 os.kill(int(process.name), signal.SIGKILL)
                 killed += 1

@@ -194,7 +194,7 @@ async def test_a_host_that_can_t_be_used_is_explained(
         await h.until(lambda: isinstance(h.output, Failed), timeout=30)
 
 
-OLD = "import sys; sys.argv = sys.argv[2:]; sys.version_info = (2, 7); exec(sys.argv[0])"
+OLD = "import sys; sys.argv = sys.argv[5:]; sys.version_info = (2, 7); exec(sys.argv[0])"
 
 
 async def test_what_nobody_has_come_back_for_is_removed(

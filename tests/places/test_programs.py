@@ -25,6 +25,7 @@ SENT = [
             "terminal.py",
         )
     ),
+    Path(transport.__file__).with_name("agent_server.py"),
     Path(supervisor.__file__),
     *(Path(slurm.__file__).with_name(name) for name in ("holder.py", "bridge.py")),
 ]

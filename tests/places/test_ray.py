@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pycurrent.errors import UsageError, WrongKind
 from pycurrent.plugins import ray
 from pycurrent.plugins.ray.head import explain
 from pycurrent.plugins.ray.shape import shape_of
-from pycurrent.term import Current, Failed, Ok
+from pycurrent.term import Current, Failed, Ok, Var
 from pycurrent.term import all as all_of
 from pycurrent.testing import Harness
 
@@ -60,6 +61,48 @@ async def test_a_job_waits_for_its_resources(head: RayHead, tmp_path: Path) -> N
         await h.until(lambda: h.stats.running == 1, timeout=30)
         gate.set()
         await h.until(lambda: h.output == Ok(None), timeout=30)
+
+
+async def test_resources_are_inherited_in_the_order_in_which_jobs_wait(
+    head: RayHead, tmp_path: Path
+) -> None:
+    """By jobs that ask for the same."""
+    pool = head.cluster().pool("large", cpus=3)
+    order: list[str] = []
+    gates = {name: asyncio.Event() for name in "abcd"}
+
+    async def work(job: Job, name: str) -> str:
+        await job.start(level=Level.HARMLESS, pool=pool)
+        order.append(name)
+        await gates[name].wait()
+        return "done"
+
+    wanted = Var("wanted", "a")
+
+    def pipeline() -> Current[None]:
+        def stages(names: str) -> Current[None]:
+            return all_of({name: do(partial(work, name=name), name) for name in names})
+
+        return wanted.get().bind(stages)
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+
+        async def begins(name: str) -> None:
+            await h.until(lambda: order[-1:] == [name], timeout=30)
+
+        async def waits(names: str) -> None:
+            wanted.set(names)
+            await h.until(lambda: len(h.jobs) == len(names), timeout=30)
+            await h.until(lambda: "room for 3 CPU" in h.log(f"do {names[-1]}"), timeout=30)
+
+        await begins("a")
+        for number in (2, 3, 4):
+            await waits("abcd"[:number])
+        for name, gate in gates.items():
+            await begins(name)
+            gate.set()
+        await h.until(lambda: h.output == Ok(None), timeout=30)
+        assert order == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypedDict
+    from typing import Any, TypedDict
 
     Prctl = Callable[[int, int], None]
 
@@ -189,6 +189,13 @@ END = b"E"
 
 NEW = b".new"
 """How the name of a run folder ends whose command nobody has begun."""
+
+PROGRAM = b"/dev/null/program"
+"""The first word of a command which is a program of ours, for this interpreter; the second one is
+its file. It is not executed: the supervisor imports it, once, and calls its `main` in a fork of
+itself, since most of a short program's time is the start of an interpreter. SIGTERM is blocked
+there until it has said what is to become of that. No command of anybody else's has such a name.
+"""
 
 CONTROL = struct.Struct("!BB")
 """A control message: the numbers of pipes and of locks, which follow on stdin, stdout and stderr
@@ -769,6 +776,8 @@ class Supervisor:
         try:
             os.chdir(request.cwd)
             stage = StartStage.EXEC
+            if request.argv[0] == PROGRAM:
+                return _fork_program(os.fsdecode(request.argv[1]), request.environ, stdio)
             return spawn(request.argv, request.environ, stdio)
         except MissingInterpreterError as error:
             stage, number = StartStage.INTERPRETER, error.errno or errno.ENOENT
@@ -897,10 +906,62 @@ def spawn(argv: list[bytes], environ: dict[bytes, bytes], stdio: list[int]) -> i
     raise telling or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
 
 
+def _fork_program(path: str, environ: dict[bytes, bytes], stdio: list[int]) -> int:
+    """Like `spawn`, for a `PROGRAM`. Raises OSError."""
+    folder, name = os.path.split(path)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        program = __import__(name.partition(".")[0])
+    except ImportError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error)) from error
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_program(program, environ, stdio)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    return pid
+
+
+def _be_program(program: Any, environ: dict[bytes, bytes], stdio: list[int]) -> None:
+    """Does not return: a fork must not go on as its supervisor."""
+    status = 1
+    try:
+        os.setsid()
+        for theirs, ours in enumerate(stdio):
+            os.dup2(ours, theirs)
+        _close_others(set())
+        signal.set_wakeup_fd(-1)
+        for number in (*_IGNORED, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        os.environb.clear()
+        os.environb.update(environ)
+        _take_name(_PROGRAM_NAME)
+        program.main()
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
 # --- the guard and the helper -------------------------------------------------------------------
 
 
-_GUARD_NAME = "pycurrent-guard"  # as much as the kernel keeps
+# As much as the kernel keeps.
+_GUARD_NAME = "pycurrent-guard"
+_PROGRAM_NAME = "pycurrent-relay"
+
+
+def _take_name(name: str) -> None:
+    """The name that this process has for the system from here on, if it can be said."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as file:
+        file.write(name)
+
 
 _LOOK = 1.0
 """Seconds between two looks of a guard whose helper was killed, and of a helper without an engine:
@@ -917,8 +978,7 @@ class Guard:
 
     def run(self) -> None:
         """Returns when nothing is left to guard."""
-        with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
-            name.write(_GUARD_NAME)
+        _take_name(_GUARD_NAME)
         poll = _poll_on(self._children.wakeup)
         guarded = False
         while True:
@@ -934,9 +994,10 @@ class Guard:
 
 
 def _runs_this_program(pid: int) -> bool:
-    """True for a process that was forked from this one."""
+    """True for a process that was forked from this one, and stands over others as it does."""
     try:
-        return _read(f"/proc/{pid}/cmdline") == _read("/proc/self/cmdline")
+        is_forked = _read(f"/proc/{pid}/cmdline") == _read("/proc/self/cmdline")
+        return is_forked and name_of(pid) != os.fsencode(_PROGRAM_NAME)
     except OSError:
         return False
 

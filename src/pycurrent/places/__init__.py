@@ -1,6 +1,19 @@
 """Other machines on which jobs run their commands: what is the same whatever leads there."""
 
 from pycurrent.places.pool import PlacePool
-from pycurrent.places.transport import ConnectedPlace, program_words
+from pycurrent.places.transport import (
+    ConnectedPlace,
+    program_words,
+    relay_by,
+    serve_words,
+    start_words,
+)
 
-__all__ = ["ConnectedPlace", "PlacePool", "program_words"]
+__all__ = [
+    "ConnectedPlace",
+    "PlacePool",
+    "program_words",
+    "relay_by",
+    "serve_words",
+    "start_words",
+]

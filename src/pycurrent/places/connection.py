@@ -6,15 +6,19 @@ It runs beside `relay.py`, without its package.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
+import socket
+import struct
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+    from typing import Any
 
     from pycurrent.places import frames
     from pycurrent.places.frames import Kind
@@ -31,6 +35,8 @@ _NO_CONNECTION = 255
 """The status of a transport that has no connection: ssh's own, for all that fails before."""
 _GONE = 254
 """The status of a transport whose place is gone for good: nothing runs there any more."""
+_GLANCE, _LONGEST_GLANCE = 0.0005, 0.005
+"""Seconds between two looks at a transport that is to end."""
 
 
 class NotConnected(Exception):
@@ -61,6 +67,7 @@ class Told:
         os.set_blocking(writer, False)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._hear)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         for number in (signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -74,23 +81,77 @@ class Told:
             os.read(self.wakeup, 4096)
 
 
+class _Command:
+    """A transport which is a command."""
+
+    def __init__(self, words: list[str], stdio: tuple[int, int, int]) -> None:
+        actions = [(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in enumerate(stdio)]
+        # It is not ended with this one: what is there is to be ended by a message.
+        ignoring = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec "$@"', "sh", *words]
+        self._pid = os.posix_spawn(
+            ignoring[0], ignoring, os.environ, file_actions=actions, setpgroup=0
+        )
+
+    def status(self, is_due: bool) -> tuple[int, str] | None:
+        """Its status, and nothing more; None if it has not ended. It is killed if that is due."""
+        pid, status = os.waitpid(self._pid, os.WNOHANG)
+        if not pid:
+            if is_due:
+                os.killpg(self._pid, signal.SIGKILL)
+            return None
+        return (os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)), ""
+
+
+class _Bridge:
+    """A transport which is a process of the engine's that connects many, at a socket of which each
+    packet is a JSON object: it takes a request with the descriptors of an input and two outputs,
+    and answers when they are connected no more, with the `status` of the other end, or why they
+    could not be, `down`.
+    """
+
+    def __init__(self, bridge: dict[str, Any], stdio: tuple[int, int, int]) -> None:
+        """`bridge` has the path of the `socket`, and the `request`."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._why = "it has ended"
+        try:
+            self._socket.connect(bridge["socket"])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("3i", *stdio))]
+            self._socket.sendmsg([json.dumps(bridge["request"]).encode()], rights)
+        except OSError as error:
+            self._why = error.strerror or str(error)
+        self._socket.setblocking(False)
+
+    def status(self, is_due: bool) -> tuple[int, str] | None:
+        """Like that of a command, and why there is no connection."""
+        answer = b""
+        try:
+            answer = self._socket.recv(1 << 16)
+        except BlockingIOError:
+            if not is_due:
+                return None
+        except OSError:
+            """It has gone."""
+        self._socket.close()
+        end = json.loads(answer) if answer else {"down": f"the bridge: {self._why}"}
+        return int(end.get("status", _NO_CONNECTION)), str(end.get("down", ""))
+
+
 class Connection:
     """A transport with an agent at its other end. Messages are sent while others are awaited."""
 
-    def __init__(self, transport: list[str], told: Told) -> None:
+    def __init__(self, transport: list[str] | dict[str, Any], told: Told) -> None:
         """Raises `NotConnected`, `NotPossible` and `Gone`."""
         self._told = told
         theirs_in, ours_in = os.pipe()
         ours_out, theirs_out = os.pipe()
         ours_err, theirs_err = os.pipe()
-        stdio = [(os.POSIX_SPAWN_DUP2, fd, n) for n, fd in enumerate((theirs_in, theirs_out))]
-        stdio.append((os.POSIX_SPAWN_DUP2, theirs_err, 2))
-        # It is not ended with this one: what is there is to be ended by a message.
-        ignoring = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec "$@"', "sh", *transport]
-        self._pid = os.posix_spawn(
-            ignoring[0], ignoring, os.environ, file_actions=stdio, setpgroup=0
-        )
-        for descriptor in (theirs_in, theirs_out, theirs_err):
+        stdio = (theirs_in, theirs_out, theirs_err)
+        self._transport: _Command | _Bridge
+        if isinstance(transport, list):
+            self._transport = _Command(transport, stdio)
+        else:
+            self._transport = _Bridge(transport, stdio)
+        for descriptor in stdio:
             os.close(descriptor)
         for descriptor in (ours_in, ours_out, ours_err):
             os.set_blocking(descriptor, False)
@@ -181,21 +242,22 @@ class Connection:
         """Its status. Once."""
         os.close(self._in)
         os.close(self._out)
-        deadline = now() + 1
+        deadline, pause = now() + 1, _GLANCE
         while True:
             while self._err >= 0 and _poll_one(self._err):
                 self._hear()
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            if pid:
+            end = self._transport.status(now() > deadline)
+            if end is not None:
                 break
-            if now() > deadline:
-                os.killpg(self._pid, signal.SIGKILL)
-            time.sleep(0.005)
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_GLANCE)
         while self._err >= 0 and _poll_one(self._err):
             self._hear()
         if self._err >= 0:
             os.close(self._err)
-        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+        status, why = end
+        self._said += why.encode()
+        return status
 
 
 def _poll_one(descriptor: int) -> bool:

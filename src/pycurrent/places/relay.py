@@ -6,7 +6,8 @@ writes to `end` in its working directory, which is the run folder of the command
 waits for meanwhile to `state`.
 
 It reaches the place by a *transport*, the words of a command that connects it with a shell there,
-`ssh build1` say, and starts an agent by that: see `agent.py`. When the connection is lost it makes
+`ssh build1` say, or a bridge (see `connection.py`), and starts an agent by that: see `agent.py`.
+When the connection is lost it makes
 a new one, with growing pauses, and goes on after the last byte that it has printed: what is in the
 files `spool` and `out` here when it starts, and what it has added since. Only when the lease at
 the place must be over, counted from the last message that was *sent*, or the transport ends with
@@ -62,7 +63,7 @@ class Relay:
     """Stands for one request."""
 
     def __init__(self, request: dict[str, Any], stdin: bytes) -> None:
-        self._transport: list[str] = request.pop("transport")
+        self._transport: list[str] | dict[str, Any] = request.pop("transport")
         self._programs: str = request.pop("programs")
         self._patience: float = request.pop("patience")
         silence: float = request["silence"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shlex
-import sys
 import zlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -56,8 +56,13 @@ __import__("agent").main(h)
 _HERE = Path(__file__).parent
 _NAMES = ("agent.py", "agent_contents.py", "agent_files.py", "frames.py")
 
-_RUN_TEXT = "import base64,sys,zlib;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
-"""Without quotes or line ends: the shell there may be any."""
+_RUN_TEXT = (
+    "import sys;del sys.path[0];"
+    "import base64,zlib;exec(zlib.decompress(base64.b64decode(sys.argv[1])))"
+)
+"""Without quotes or line ends: the shell there may be any. No file of the folder where it starts
+may stand for a module.
+"""
 
 
 class Programs(Struct, frozen=True):
@@ -104,18 +109,30 @@ def start_words(python: str) -> str:
     return program_words(python, _START, _programs().digest)
 
 
+def serve_words(python: str) -> str:
+    """The words for a shell at a place that start an agent server there: see `agent_server.py`."""
+    server = (_HERE / "agent_server.py").read_text()
+    return program_words(python, server, _programs().digest, _packed(_START))
+
+
 def program_words(python: str, program: str, *arguments: str) -> str:
     """The words for any shell by which its process becomes a program of Python's, whose arguments
     are `sys.argv[2:]`.
     """
-    text = base64.b64encode(zlib.compress(program.encode(), 9)).decode()
-    words = " ".join(shlex.quote(word) for word in (text, *arguments))
-    return f'exec {shlex.quote(python)} -c "{_RUN_TEXT}" {words}'
+    words = " ".join(shlex.quote(word) for word in (_packed(program), *arguments))
+    # No environment there may change it; without the site, which may take as long as all the rest
+    # of its start. A Python that is too old takes these options, too, and says so.
+    return f'exec {shlex.quote(python)} -E -s -S -c "{_RUN_TEXT}" {words}'
 
 
-def relay_by(transport: Sequence[str]) -> RelayCommand:
+def _packed(program: str) -> str:
+    return base64.b64encode(zlib.compress(program.encode(), 9)).decode()
+
+
+def relay_by(transport: Sequence[str] | Mapping[str, object]) -> RelayCommand:
     """The relay that reaches a place by these words, of a command that connects it with a shell
-    there, which runs `start_words`.
+    there, which runs `start_words`; or by a bridge: see `connection.py`.
     """
-    argv = (sys.executable, "-I", "-S", str(_HERE / "relay.py"))
-    return RelayCommand(argv, {"transport": list(transport), "programs": _programs().text})
+    argv = (os.fsdecode(supervisor.PROGRAM), str(_HERE / "relay.py"))
+    way = dict(transport) if isinstance(transport, Mapping) else list(transport)
+    return RelayCommand(argv, {"transport": way, "programs": _programs().text})

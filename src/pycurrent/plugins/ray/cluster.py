@@ -21,6 +21,7 @@ from pycurrent.plugins.ray.connection import Connection, Tls
 from pycurrent.plugins.ray.place import RayPlace
 from pycurrent.plugins.ray.reservation import Placed, Reservation
 from pycurrent.plugins.ray.shape import Shape, shape_of
+from pycurrent.plugins.ray.shells import PYTHON
 from pycurrent.term import shown
 
 if TYPE_CHECKING:
@@ -117,8 +118,9 @@ class Cluster(RayPool):
 
     `address` is that of the head: `ray://head:10001` from everywhere, or `head:6379`, or `auto`, on
     a machine that is a node of the cluster itself. The cluster lets in who has its `token`, and the
-    certificate of `tls`, if it asks for them. The nodes need a `python3` of version 3.8 or later,
-    or the one at the path `python`, and nothing of ours.
+    certificate of `tls`, if it asks for them. Our programs run on the Python that Ray has on the
+    nodes, or on another one there of version 3.8 or later, at the path `python`. The nodes need
+    nothing of ours.
 
     As a pool it gives each job `cpus`, `memory` (in bytes, or like "4G") and `resources` of the
     cluster, on a node with these `labels`; `capacity` jobs run at once, or as many as there is room
@@ -142,7 +144,7 @@ class Cluster(RayPool):
         label: str = "ray",
         token: Secret | str | None = None,
         tls: Tls | None = None,
-        python: str = "python3",
+        python: str | None = None,
         lease: timedelta | float = 60.0,
         connect_timeout: float = 15.0,
     ) -> None:
@@ -157,7 +159,7 @@ class Cluster(RayPool):
                 raise UsageError(f"ray.Cluster: {name}= takes a time above 0, not {shown(value)}")
         connection = Connection(address, token, tls, connect_timeout)
         shape = shape_of(cpus, memory, resources, labels)
-        super().__init__(label, _Way(connection, python, seconds), shape, capacity)
+        super().__init__(label, _Way(connection, python or PYTHON, seconds), shape, capacity)
 
     @property
     def address(self) -> str:

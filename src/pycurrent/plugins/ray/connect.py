@@ -1,5 +1,6 @@
-"""The transport to a node of a Ray cluster: gives its standard input and outputs to the driver of
-the engine, which connects them with a shell there, and ends with the status of that.
+"""A command that leads to a node of a Ray cluster: gives its standard input and outputs to the
+driver of the engine, which connects them with a shell there, and ends with the status of that.
+Relays ask the driver themselves.
 
 connect.py SOCKET NODE HOST HOME WORDS
 """
@@ -17,7 +18,8 @@ _NO_CONNECTION = 255
 def main() -> int:
     """See the module."""
     path, node, host, home, words = sys.argv[1:]
-    request = {"do": "connect", "node": node, "host": host, "home": home, "words": words}
+    to = {"node": node, "host": host, "home": home}
+    request = {"do": "connect", **to, "words": words, "serving": ""}
     why = "it has ended"
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as driver:
         try:

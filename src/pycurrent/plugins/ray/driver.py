@@ -8,8 +8,9 @@ socket:
 - `reserve`, with `bundle` and `labels`, and with `node`, `host` and `home` if only that one
   will do. Answers are `waits`, which says why, any number of times, and `node`, `host` and
   `home`, once.
-- `connect`, with `node`, `host`, `home`, `words`, and three descriptors: has a shell on that node
-  run the words, with these as its input and outputs. The answer is its `status`.
+- `connect`, with `node`, `host`, `home`, `words`, `serving`, and three descriptors: has a shell on
+  that node run the words, with these as its input and outputs. The answer is its `status`. It may
+  be one of a server, which the words `serving` start, unless they are empty.
 
 The answer `down` says why neither can be.
 """
@@ -30,7 +31,7 @@ from typing import Any
 
 from pycurrent.plugins.ray.head import Carriers, Down, Head, explain
 from pycurrent.plugins.ray.shape import Shape
-from pycurrent.plugins.ray.streams import feed, print_from, until_readable
+from pycurrent.plugins.ray.streams import carried, until_readable
 
 _LONGEST = 1 << 16
 """Bytes of a request."""
@@ -151,14 +152,9 @@ class Driver:
         node = await self._same_place(request)
         async with self._carriers.on(node) as (carrier, _):
             name = next(self._names)
+            first = carrier.begin.remote(name, request["words"], request["serving"])
             try:
-                await carrier.begin.remote(name, request["words"])
-                feeding = asyncio.ensure_future(feed(carrier, name, descriptors[0]))
-                try:
-                    status = await print_from(carrier, name, descriptors)
-                finally:
-                    feeding.cancel()
-                    await asyncio.wait([feeding])
+                status = await carried(carrier, name, descriptors, first)
             finally:
                 carrier.end.remote(name)
         await _send(sock, {"status": status})

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from pycurrent.plugins.ray import carrier
+from pycurrent.plugins.ray import carrier, shells
 from pycurrent.plugins.ray.shape import Shape, amount_of
 
 _SILENCE = 30.0
@@ -109,7 +109,8 @@ class Head:
         self._ray = ray
         check_reachable(self.address, self._patience)
         ray.init(address=self.address, log_to_driver=False, configure_logging=False)
-        self._ray.cloudpickle.register_pickle_by_value(carrier)
+        for module in (carrier, shells):
+            self._ray.cloudpickle.register_pickle_by_value(module)
         self.nodes = self._ray.nodes()
         marked = [node for node in self.nodes if "node:__internal_head__" in node["Resources"]]
         self.node_of_head = (marked or self.nodes)[0]["NodeID"]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pycurrent.places import ConnectedPlace
+from pycurrent.engine.place import RelayCommand
+from pycurrent.places import ConnectedPlace, relay_by, serve_words, start_words
 from pycurrent.plugins.ray.reservation import Placed
 
 _CONNECT = Path(__file__).with_name("connect.py")
@@ -29,6 +30,13 @@ class RayPlace(ConnectedPlace):
     @property
     def kind(self) -> str:
         return "ray"
+
+    def relay(self) -> RelayCommand:
+        """The driver is the bridge."""
+        to = {"node": self.at.node, "host": self.at.host, "home": self.at.home}
+        words = {"words": start_words(self.python), "serving": serve_words(self.python)}
+        request = {"do": "connect", **to, **words}
+        return relay_by({"socket": str(self.socket), "request": request})
 
     def connect(self, words: str) -> Sequence[str]:
         at = self.at

@@ -36,7 +36,24 @@ async def _until_writable(descriptor: int) -> None:
         loop.remove_writer(descriptor)
 
 
-async def feed(carrier: Any, name: str, descriptor: int) -> None:
+async def carried(carrier: Any, name: str, descriptors: list[int], first: Any) -> int:
+    """Carry all between a shell and these descriptors, an input and two outputs; gives its status.
+    `first` is what it prints first.
+    """
+    printed = await first
+    feeding = asyncio.ensure_future(_feed(carrier, name, descriptors[0]))
+    try:
+        while True:
+            await _print(printed[:2], descriptors[1:])
+            if printed[2] is not None:
+                return int(printed[2])
+            printed = await carrier.take.remote(name)
+    finally:
+        feeding.cancel()
+        await asyncio.wait([feeding])
+
+
+async def _feed(carrier: Any, name: str, descriptor: int) -> None:
     """Give a shell what can be read, to its end."""
     while True:
         await until_readable(descriptor)
@@ -47,16 +64,12 @@ async def feed(carrier: Any, name: str, descriptor: int) -> None:
                 return
 
 
-async def print_from(carrier: Any, name: str, descriptors: list[int]) -> int:
-    """Write what a shell prints, as fast as that is read; gives its status."""
-    while True:
-        *printed, status = await carrier.take.remote(name)
-        for descriptor, data in zip(descriptors[1:], printed, strict=True):
-            unsent = memoryview(data)
-            while unsent:
-                try:
-                    unsent = unsent[os.write(descriptor, unsent) :]
-                except BlockingIOError:
-                    await _until_writable(descriptor)
-        if status is not None:
-            return int(status)
+async def _print(printed: tuple[bytes, bytes], descriptors: list[int]) -> None:
+    """Write what a shell has printed, as fast as that is read."""
+    for descriptor, data in zip(descriptors, printed, strict=True):
+        unsent = memoryview(data)
+        while unsent:
+            try:
+                unsent = unsent[os.write(descriptor, unsent) :]
+            except BlockingIOError:
+                await _until_writable(descriptor)
