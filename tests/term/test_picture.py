@@ -16,6 +16,7 @@ from pycurrent.term import (
     State,
     Var,
     all,
+    collapse_list,
     component,
     constant,
 )
@@ -151,6 +152,21 @@ def test_windows_are_parts_of_the_whole(data: st.DataObject) -> None:
         kept.draw()
     boxes = {(n.id, n.kind, n.label, n.state) for n in kept.picture.graph().nodes if n.state}
     assert boxes == {(n.id, n.kind, n.label, n.state) for n in whole.nodes if n.state}
+
+
+def test_a_closed_list_shows_nothing_of_what_folds_within_it_hide() -> None:
+    """Neither the folds of its items, nor what only folded parts of them use."""
+    items, outside = Var("items", [1, 2]).get(), component("outside", same, constant(0))
+
+    def each(item: Current[int]) -> Current[Any]:
+        using = component("using", same, outside)
+        folded, _ = collapse_list([using, item], key="k", value="v", input=item)
+        return folded[0]
+
+    folding = items.list_iter(lambda item: component("a", same, item), collapse_key="i")
+    kept = Kept(all([folding, items.list_iter(each)]), {}, depth=0)
+    kinds = [box.kind for box in kept.picture.boxes]
+    assert kinds == [NodeKind.COMPONENT, NodeKind.LIST, NodeKind.LIST]
 
 
 def same(value: object) -> Primitive[object]:

@@ -108,6 +108,8 @@ def _uses(
     match term.shape:
         case shapes.Collapse(key=key, value=value, input=start) if not is_unfolded(key, value):
             return (start,)
+        case shapes.Folded(whole=whole) if not _is_open(whole, is_unfolded):
+            return (whole,)
         case shapes.BindShape() as bind:
             inside = statuses.inside(term)
             return bind.inputs() if inside is None else (*bind.inputs(), inside)
@@ -115,8 +117,18 @@ def _uses(
             return shape.inputs()
 
 
+def _is_open(whole: Term, is_unfolded: Callable[[str, str], bool]) -> bool:
+    fold = whole.shape
+    assert isinstance(fold, shapes.Collapse)
+    return is_unfolded(fold.key, fold.value)
+
+
 def _is_within(term: Term, listing: Term) -> bool:
-    return any(item.shape.parent is listing for item in _items_around(term))
+    """True if it is built for an item of the list, or is the fold of one: that stands beside it."""
+    fold = term.shape
+    parts = (term, fold.input, fold.source) if isinstance(fold, shapes.Collapse) else (term,)
+    around = (item for part in parts for item in _items_around(part))
+    return any(item.shape.parent is listing for item in around)
 
 
 def _items_around(term: Term) -> Iterator[Any]:
