@@ -49,9 +49,13 @@ class Kept:
         self.root = root
         self.unfold = unfold
         self.opened: set[str] = set()
-        self.closing = Closing(depth, self.opened, size=2)
+        self.depth = depth
         self.steps = Steps(root)
         self.draw()
+
+    @property
+    def closing(self) -> Closing:
+        return Closing(self.depth, self.opened, size=2)
 
     def draw(self) -> None:
         drawing = picture_of(
@@ -61,6 +65,8 @@ class Kept:
             closing=self.closing,
         )
         self.picture = finished(drawing)
+        for _ in self.picture.note():
+            """It may as well go on."""
         self.picture.wire()
 
     def refresh(self) -> list[BoxChange]:
@@ -152,6 +158,24 @@ def test_windows_are_parts_of_the_whole(data: st.DataObject) -> None:
         kept.draw()
     boxes = {(n.id, n.kind, n.label, n.state) for n in kept.picture.graph().nodes if n.state}
     assert boxes == {(n.id, n.kind, n.label, n.state) for n in whole.nodes if n.state}
+
+
+@settings(deadline=None, max_examples=examples(100), phases=set(Phase) - {Phase.explain})
+@given(st.data())
+def test_opened_lists_make_at_least_as_many_boxes_as_is_said_before(data: st.DataObject) -> None:
+    """One more level of them, or all."""
+    program = Program(data.draw)  # type: ignore[arg-type]
+    unfold = data.draw(st.sampled_from([{}, {"k": "v"}]))
+    closed = Kept(program.root, unfold, depth=data.draw(st.integers(0, 1)))
+    depth = closed.depth
+    assert depth is not None
+    for deeper in (depth + 1, None):
+        least = closed.picture.least(Closing(deeper, size=2))
+        closed.depth = deeper
+        closed.draw()
+        assert len([*closed.picture.boxes]) >= least
+        closed.depth = depth
+        closed.draw()
 
 
 def test_a_closed_list_shows_nothing_of_what_folds_within_it_hide() -> None:

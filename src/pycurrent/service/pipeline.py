@@ -263,7 +263,9 @@ class PipelineFeed:
     async def _make(self, window: Window) -> _Drawing:
         began = perf_counter()
         async with self._engine.steps_held():
-            drawing = _Drawing(await self._fitting(window))
+            picture = await self._fitting(window)
+            await in_slices(picture.note(), seconds=self._slice)
+            drawing = _Drawing(picture)
         # From now on it is kept up to date: its edges do not change.
         self._drawings.pop(window, None)
         self._drawings[window] = drawing
@@ -286,15 +288,33 @@ class PipelineFeed:
         total = self._engine.stats.total
         if abs(total - stages) <= stages // 4:
             return await self._picture(window, depth)
-        picture = await self._tried(of, None)
-        depth = None
-        if picture is None:
-            depth = 0
-            picture = await self._picture(of, depth)
-            while picture.closes_lists and (deeper := await self._tried(of, depth + 1)) is not None:
-                picture, depth = deeper, depth + 1
+        depth, picture = await self._deepest(of)
         self._depths[of] = depth, total
         return picture if of == window else await self._picture(window, depth)
+
+    async def _deepest(self, window: Window) -> tuple[int | None, Picture]:
+        """The picture with the most lists open that has not too many boxes, and its depth."""
+        has_few = self._engine.stats.total <= self._few
+        if has_few and (whole := await self._tried(window, None)) is not None:
+            return None, whole
+        depth, picture = 0, await self._picture(window, 0)
+        if not has_few and (whole := await self._opened(picture, window, None)) is not None:
+            return None, whole
+        while picture.closes_lists:
+            deeper = await self._opened(picture, window, depth + 1)
+            if deeper is None:
+                break
+            depth, picture = depth + 1, deeper
+        return depth, picture
+
+    async def _opened(self, picture: Picture, window: Window, depth: int | None) -> Picture | None:
+        """The picture with the closed lists of this one open; None if there are too many boxes.
+
+        Often the items of the lists alone are too many, and then nothing is drawn to find out.
+        """
+        if picture.least(window.closing(depth)) > self._few:
+            return None
+        return await self._tried(window, depth)
 
     async def _picture(self, window: Window, depth: int | None) -> Picture:
         picture = await self._tried(window, depth, limited=False)

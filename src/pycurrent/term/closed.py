@@ -26,6 +26,7 @@ RANGE = 500
 """How many items of a list are shown together, where lists may be closed."""
 _ASKED = 3
 """How many items of a closed list are looked into for what they use of the outside."""
+_BLOCKS = (ContextBlock, LabelBlock)
 _LOOKED_AT = 100
 """How many terms are looked at for that."""
 
@@ -76,6 +77,10 @@ class Closing:
             return [*items]
         starts = range(0, len(items), self._size)
         return [Range(start, items[start : start + self._size]) for start in starts]
+
+    def least(self, items: int) -> int:
+        """How many boxes an open list of so many items has at least, while no range is open."""
+        return items if self._depth is None or items <= self._size else -(-items // self._size)
 
 
 def used_inside(
@@ -157,6 +162,8 @@ class ClosedBoxes(Struct, eq=False):
     """The first closed box of each list."""
     items: dict[int, int] = field(default_factory=dict)
     """How many items they hide, by their places."""
+    lists: list[int] = field(default_factory=list)
+    """The places of those that hide all of a list."""
 
     def add(self, place: int, listing: Term, part: Sequence[Item] | Range) -> None:
         """Note what the box at a place hides: all items of a list, or a range of them."""
@@ -167,6 +174,7 @@ class ClosedBoxes(Struct, eq=False):
         else:
             self.places[listing] = place
             self.items[place] = len(part)
+            self.lists.append(place)
 
 
 class Insides:
@@ -243,21 +251,38 @@ class Insides:
     # Where stages are
 
     def _find(self, stage: Stage) -> int | None:
-        if stage.term in self._shown or stage in self._elsewhere:
+        term = stage.term
+        if term in self._shown or stage in self._elsewhere:
             return None
-        places = self._boxes.places
-        for item in _items_around(stage.term):
-            place = places.get(item)
-            if place is None:
-                place = places.get(item.shape.parent)
-            if place is not None:
-                return place
+        place = self._place_around(term.context)
+        if place is not None:
+            return place
         place = self._user_of(stage)
         if place is None:
             self._elsewhere[stage] = None
         else:
             self._strays[stage] = None
         return place
+
+    def _place_around(self, here: Context) -> int | None:
+        """The closed box of the innermost item with one that something is built for.
+
+        It is asked for each stage of a large pipeline, so it looks only where an item can be.
+        """
+        places = self._boxes.places
+        while here is not None:
+            if isinstance(here, _BLOCKS):
+                here = here.outer
+                continue
+            shape = here.shape
+            if isinstance(shape, shapes.ItemOf):
+                place = places.get(here)
+                if place is None:
+                    place = places.get(shape.parent)
+                if place is not None:
+                    return place
+            here = here.context
+        return None
 
     def _user_of(self, start: Stage) -> int | None:
         """The first closed box that a stage which is not drawn leads to."""

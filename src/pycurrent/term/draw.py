@@ -67,8 +67,8 @@ def picture_of(
     most: int | None = None,
 ) -> Generator[None, None, Picture | None]:
     """Draw the same to keep it. Stops about every millisecond, for other things to be done; until
-    it has returned the picture there must be no step. Returns None instead if there would be more
-    than `most` boxes.
+    the picture has been noted, too (see `Picture.note`), there must be no step. Returns None
+    instead if there would be more than `most` boxes.
     """
     statuses = Statuses(live)
     drawing = Drawing(job_link, lambda key, value: None, _ids_of(live, statuses))
@@ -79,9 +79,7 @@ def picture_of(
         yield
     if most is not None and len(drawing.nodes) > most:
         return None
-    picture = Picture(live, walk, drawing)
-    yield from picture.note()
-    return picture
+    return Picture(live, walk, drawing)
 
 
 def _ids_of(live: TermGraph | None, statuses: Statuses) -> BoxIds:

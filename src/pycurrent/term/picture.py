@@ -14,7 +14,7 @@ A test compares the result with a new drawing, in random pipelines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from pycurrent.incr import Absent, BindResult, Item, Node
 from pycurrent.term import shape as shapes
 from pycurrent.term.account import Stage
+from pycurrent.term.closed import Closing
 from pycurrent.term.drawing import Drawing, Wired
 from pycurrent.term.graph_data import Graph, GraphNode, NodeKind
 from pycurrent.term.hiding import Hiding
@@ -46,7 +47,7 @@ class Picture:
     """A diagram of a pipeline that lives: see `picture_of`. To be used between two steps."""
 
     def __init__(self, live: TermGraph, walk: Walk, drawing: Drawing) -> None:
-        """Made at the end of the walk; then `note` has to be gone through."""
+        """Made at the end of the walk; `note` has to be gone through before it is used."""
         self._live = live
         self._statuses = Statuses(live)
         self._walk = walk
@@ -82,7 +83,15 @@ class Picture:
     @property
     def closes_lists(self) -> bool:
         """True if a whole list is closed, not only ranges of one."""
-        return bool(self._closed)
+        return bool(self._drawing.closed.lists)
+
+    def least(self, closing: Closing) -> int:
+        """How many boxes there are at least once these lists are open, and closed are only those
+        within them that `closing` closes. Nothing is drawn to find out.
+        """
+        closed = self._drawing.closed
+        shown = sum(closing.least(closed.items[place]) for place in closed.lists)
+        return len(self._drawing.nodes) - len(closed.lists) + shown
 
     @property
     def is_outdated(self) -> bool:
@@ -268,8 +277,10 @@ class Picture:
 
     # Noting what there is, when it is drawn
 
-    def note(self) -> Iterator[None]:
-        """Note all that was seen. Called once; stops now and then."""
+    def note(self) -> Generator[None, None, None]:
+        """Note all that was seen, and count what is hidden: that looks at each stage of the
+        pipeline, where boxes are closed. Called once; stops now and then.
+        """
         for number, term in enumerate(self._walk.drawn, 1):
             found = self._nodes[term] = self._live.nodes.get(term)
             match term.shape:
