@@ -1,11 +1,13 @@
 """The diagram of a running pipeline, and what is told of its changes."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pycurrent as current
 from pycurrent import Current, Level, Pool, Var
 from pycurrent.engine import Effect, Problem
+from pycurrent.incr import Budget
 from pycurrent.service import (
     Batch,
     EventHub,
@@ -262,3 +264,33 @@ async def test_problems_of_the_engine_are_told_when_no_step_is_taken(tmp_path: P
         assert page.whole.problems == (problem,)
         s.harness.engine.problems.clear("test")
         await page.follow_until(lambda page: page.whole is not None and not page.whole.problems)
+
+
+async def test_what_is_asked_for_during_a_step_is_told_once_that_ends(tmp_path: Path) -> None:
+    """Nothing was told meanwhile, so there is no pause to keep."""
+    value = Var("value", 0)
+    async with seen(lambda: current.all([value.get() for _ in range(20)]), tmp_path) as s:
+        engine = s.service.engine
+        hub = EventHub("of another site")
+        followed = hub.follow()
+        first = asyncio.ensure_future(anext(followed))
+        await asyncio.sleep(0)
+        feed = PipelineFeed(engine, hub)
+        # The loop gets a turn after each node.
+        engine.stepping.budget = Budget(0, lambda: 0.0, most=1)
+        value.set(1)
+        await until(lambda: engine.is_in_step)
+        engine.problems.report("test", Problem("short", "long", Effect.HELD))
+        await until(lambda: not engine.is_in_step)
+        assert not first.done()
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert first.done()
+        await followed.aclose()
+        feed.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Give the loop turns until this holds, and none more."""
+    while not condition():  # noqa: ASYNC110 - a turn at a time
+        await asyncio.sleep(0)
