@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pycurrent as current
-from pycurrent import Current, Level, Pool, Var
+from pycurrent import Current, Failed, Level, Ok, Pool, Var, component
 from pycurrent.engine import Effect, Problem
 from pycurrent.incr import Budget
 from pycurrent.service import (
@@ -20,6 +20,7 @@ from pycurrent.service import (
 )
 from pycurrent.service.jobs_feed import KEPT
 from pycurrent.term import State, Stats
+from pycurrent.term.primitive import Fixed
 from pycurrent.view import Headline
 
 from .live import Browser, Doors, seen
@@ -236,6 +237,41 @@ async def test_many_changes_that_nobody_follows_are_forgotten(tmp_path: Path) ->
         doors.open("0")
         await s.settle()
         await page.follow_until(lambda page: page.jobs.get(s.job("door 0")) == "ended")
+
+
+async def test_many_changes_of_one_step_are_put_in_by_parts_and_told_together(
+    tmp_path: Path,
+) -> None:
+    """Others have their turns meanwhile; the diagram has all of the step, or nothing."""
+    number = Var("number", 1)
+
+    def at(value: int) -> Fixed[int]:
+        return Fixed(Failed("too much") if value > 2 else Ok(value))
+
+    def pipeline() -> Current[object]:
+        return current.all([component(f"s {n}", at, number.get()).catch() for n in range(20)])
+
+    async with seen(pipeline, tmp_path) as s:
+        engine, hub = s.service.engine, EventHub("test")
+        feed = PipelineFeed(engine, hub, much=3)
+        before = await feed.snapshot()
+        engine.stepping.budget = Budget(0, lambda: 0.0, most=1)
+        number.set(2)
+        await s.settle()
+        taken = engine.steps
+        turns = 0
+        number.set(3)
+        reading = asyncio.create_task(feed.snapshot())
+        while not reading.done():
+            turns += engine.steps > taken
+            await asyncio.sleep(0)
+        states = {
+            node.state for node in reading.result().graph.nodes if node.label.startswith("s ")
+        }
+        assert states == {State.FAILED}
+        assert turns > 20 // 3
+        assert hub.last != before.last_event
+        feed.close()
 
 
 async def test_the_whole_is_told_when_it_has_changed(tmp_path: Path) -> None:

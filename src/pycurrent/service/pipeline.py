@@ -14,7 +14,8 @@ diagram is of one step. That takes only a small part of the time, as the next ch
 told after a pause that is so much longer than drawing has taken.
 
 While nobody follows, changes are gathered until somebody asks, or there are many; if nobody has
-asked for a while, nothing is kept.
+asked for a while, nothing is kept. Very many changes of one step are put in by parts, before the
+step counts as done.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ PART_OF_TIME = 0.1
 """How much of the time comparing, and drawing, may take."""
 GATHERED = 1000
 """How many changed stages are gathered while nobody follows."""
+MUCH = 2000
+"""How many changed stages are put into the diagrams at once: that takes some 5 ms."""
 KEPT_FOR = 60.0
 """Seconds for which diagrams are kept at least, after somebody has asked for one."""
 LARGE = 1000
@@ -122,13 +125,15 @@ class PipelineFeed:
         stages: EngineView | None = None,
         seconds: float = SLICE,
         few: int = FEW,
+        much: int = MUCH,
     ) -> None:
         """`stages` is the view of the engine's stages, if there is one already, `seconds` how long
-        it draws without letting other things happen, and `few` how many boxes fit: see
-        `Window.fits`.
+        it draws without letting other things happen, `few` how many boxes fit (see `Window.fits`),
+        and `much` how many changed stages are put into diagrams without that.
         """
         self._stages = stages or EngineView(engine)
         self._few = few
+        self._much = much
         self._engine = engine
         self._hub = hub
         self._slice = seconds
@@ -140,6 +145,9 @@ class PipelineFeed:
         self._depths: dict[Window, tuple[int | None, int]] = {}
         self._asked = 0.0
         self._changed: dict[Stage, None] = {}
+        # The states, and the windows with another structure, that are to be told.
+        self._states: dict[str, NodeState] = {}
+        self._reshaped: set[Window] = set()
         self._version = 0
         self._told_version = 0
         # How long drawing took since the last change of the structure was told.
@@ -147,7 +155,7 @@ class PipelineFeed:
         self._whole: OverviewChanged | None = None
         self._telling = Throttled(self._tell)
         self._restructuring = Throttled(self._tell_structure)
-        engine.listen(self._stepped)
+        engine.listen_in_parts(self._stepped)
         self._forget_problems = engine.problems.listen(self._telling.request)
         hub.on_follow(self._followed)
 
@@ -193,10 +201,13 @@ class PipelineFeed:
         self._whole = None
         self._telling.request()
 
-    def _stepped(self, step: Step) -> None:
+    def _stepped(self, step: Step) -> Iterator[None]:
         if self._drawings or self._drawn:
             self._changed.update(dict.fromkeys((*step.changed, *step.released)))
-        if self._hub.followers or len(self._changed) > GATHERED:
+        are_many = len(self._changed) > GATHERED
+        if len(self._changed) > self._much:
+            yield from self._put_in_parts()
+        if self._hub.followers or are_many:
             self._telling.request()
 
     def _tell(self) -> float:
@@ -211,15 +222,27 @@ class PipelineFeed:
             self._hub.forget()
         return max(TOLD_EVERY, (perf_counter() - began) / PART_OF_TIME)
 
+    def _put_in_parts(self) -> Iterator[None]:
+        changed, self._changed = [*self._changed], {}
+        for start in range(0, len(changed), self._much):
+            yield
+            self._put_in(changed[start : start + self._much])
+
+    def _put_in(self, changed: Collection[Stage]) -> None:
+        """Put what has changed into the diagrams."""
+        drawings, states = self._drawings.items(), self._states
+        self._reshaped.update([w for w, kept in drawings if kept.refresh(changed, states)])
+
     def _look(self) -> None:
         """Put what has changed into the diagrams, and tell of it."""
         changed, self._changed = self._changed, {}
-        states: dict[str, NodeState] = {}
-        restructured = [w for w, d in self._drawings.items() if d.refresh(changed, states)]
-        if restructured:
-            self._restructured.update(restructured)
+        self._put_in(changed)
+        if self._reshaped:
+            self._restructured.update(self._reshaped)
+            self._reshaped.clear()
             self._version += 1
             self._restructuring.request()
+        states, self._states = self._states, {}
         if states:
             self._hub.publish(StatesChanged(states))
 
