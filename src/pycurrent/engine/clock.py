@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from time import monotonic, time
 from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -193,14 +193,15 @@ class SystemClock(Clock):
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return monotonic()
 
     def date_offset(self) -> float:
         # One object for all moments, as long as nobody sets the date.
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._offset) > _EXACT:
-            self._offset = offset
-        return self._offset
+        offset, last = time() - monotonic(), self._offset
+        if -_EXACT <= offset - last <= _EXACT:
+            return last
+        self._offset = offset
+        return offset
 
     def call_at(self, when: datetime, callback: Callable[[], None]) -> Timer:
         loop = asyncio.get_running_loop()

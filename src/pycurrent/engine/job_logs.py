@@ -11,7 +11,6 @@ from pycurrent.engine.log_writer import LogWriter
 from pycurrent.store import StateDir
 
 _GUARDS = 16
-_NO_TIME = timedelta(0)
 _SECOND = timedelta(seconds=1)
 
 
@@ -21,8 +20,9 @@ class JobLogs:
     def __init__(self, state: StateDir, now: Callable[[], datetime]) -> None:
         self.state = state
         self._now = now
-        # A second, and how it is written; in one, as threads ask.
-        self._last = (datetime.min.replace(tzinfo=UTC), "")
+        # A second, its end, and how it is written; in one, as threads ask.
+        never = datetime.min.replace(tzinfo=UTC)
+        self._last = (never, never, "")
         # Lines, when they were written, and how.
         self._last_lines: tuple[tuple[str, ...], str, bytes] = ((), "", b"")
         # A lock is as large as a short log: some are shared by all.
@@ -37,10 +37,11 @@ class JobLogs:
         """The time, as lines begin with it. To write a second takes longer than to know that it is
         still the same.
         """
-        now, (second, text) = self._now(), self._last
-        if not _NO_TIME <= now - second < _SECOND:
+        now, (second, end, text) = self._now(), self._last
+        if not second <= now < end:
             text = now.strftime("%Y-%m-%d %H:%M.%S")
-            self._last = now.replace(microsecond=0), text
+            second = now.replace(microsecond=0)
+            self._last = second, second + _SECOND, text
         return text
 
     def stamped(self, lines: tuple[str, ...], stamp: str) -> bytes:

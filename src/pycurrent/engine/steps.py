@@ -276,7 +276,13 @@ class Steps:
         if self._after_this:
             acts, self._after_this = self._after_this, []
             for act in acts:
-                act()
+                try:
+                    act()
+                except BaseException as error:
+                    # The others must not be lost with it: jobs end so.
+                    self._crash.with_error(error)
+                    if isinstance(error, KeyboardInterrupt):
+                        raise
         self._begin_held()
 
     def _give_up(self) -> None:
