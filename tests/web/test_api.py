@@ -717,6 +717,19 @@ async def test_a_parameter_that_there_is_not_is_refused(tmp_path: Path, path: st
         assert "bogus" in answer["detail"]
 
 
+async def test_other_things_happen_while_the_api_is_described(tmp_path: Path) -> None:
+    """The first time that takes long."""
+    tasks = Tasks()
+    async with api_of(lambda: tasks.stage("quick"), tmp_path) as api:
+        asked = asyncio.create_task(api.client.get("/docs"))
+        turns = 0
+        while not asked.done():
+            await asyncio.sleep(0)
+            turns += 1
+        assert asked.result().status_code == 200
+        assert turns > 200
+
+
 async def test_the_address_of_the_api_leads_to_what_describes_it(tmp_path: Path) -> None:
     """For programs and for people."""
     tasks = Tasks()

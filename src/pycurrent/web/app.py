@@ -49,7 +49,6 @@ from pycurrent.web.api import (
     why,
 )
 from pycurrent.web.api.encoding import ENCODERS, Encoders
-from pycurrent.web.api.routing import PREFIX
 from pycurrent.web.auth import Access, SiteAddress, check_access
 from pycurrent.web.auth.access import ACCESS
 from pycurrent.web.context import SERVICE, SETTINGS
@@ -112,7 +111,8 @@ def create_app(
         title="pycurrent",
         summary="Looks at a pipeline that is kept up to date, and acts on it.",
         version=version("pycurrent"),
-        openapi_url=f"{PREFIX}/openapi.json",
+        # FastAPI's own would make the document on the loop: see `index`.
+        openapi_url=None,
         # Their pages load scripts from elsewhere.
         docs_url=None,
         redoc_url=None,

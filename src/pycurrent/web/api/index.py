@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
+from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import Field
 
 from pycurrent.web.api.models import Model
@@ -29,6 +31,18 @@ async def index() -> IndexModel:
     return IndexModel(
         version=version("pycurrent"), openapi=f"{PREFIX}/openapi.json", documentation="/docs"
     )
+
+
+# For everybody: it tells nothing of the pipeline.
+@above.get(f"{PREFIX}/openapi.json")
+async def openapi(request: Request) -> JSONResponse:
+    """The description of the API, for programs."""
+    return JSONResponse(await described(request.app))
+
+
+async def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document. The first time it takes half a second and more, in a thread."""
+    return await asyncio.to_thread(app.openapi)
 
 
 # For everybody: it tells nothing.

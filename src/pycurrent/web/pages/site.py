@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from pycurrent.engine import Level
 from pycurrent.facade import Engine
 from pycurrent.view.formatting import plural
+from pycurrent.web.api.index import described
 from pycurrent.web.auth import NotAllowed, caller_of
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.extensions import Visit
@@ -57,9 +58,10 @@ async def _robots(request: Request) -> Response:
 
 async def _docs(request: Request) -> Response:
     """The list of the API's routes for people, made from its OpenAPI document."""
+    document = await described(request.app)
     methods = [
         ApiMethod(method.upper(), path, operation.get("description") or operation["summary"])
-        for path, operations in request.app.openapi()["paths"].items()
+        for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
     return pages_of(request).render(request, "docs.html", title="API", methods=methods)
