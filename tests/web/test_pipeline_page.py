@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from playwright.async_api import Locator, Page, Response, expect
 
 import pycurrent as current
 from pycurrent import Current, Failed, Primitive, Var
+from pycurrent.testing import Harness
 from pycurrent.web.settings import WebSettings
 
+from .api import Tasks
 from .browser import Tabs
 from .sites import FOR_ALL, RunningSite, running_site
 from .writers import Write, Writers, job_of, until
@@ -184,6 +187,33 @@ async def test_a_cell_of_the_table_shows_how_long_its_last_run_took(
     await expect(build).to_have_accessible_name(re.compile(r"build: ok, took \d"))
     await expect(publish).to_have_class(has("s-ok"))
     await expect(page.locator(".pace")).to_have_count(1)
+
+
+async def test_a_cell_says_that_a_run_took_longer_than_usual(page: Page, tmp_path: Path) -> None:
+    """By a sign, and in words; the row is no higher for that."""
+    value, work, minute = Var("value", "0"), Tasks(), timedelta(minutes=1)
+
+    def pipeline() -> Current[Any]:
+        return current.constant(["main"]).list_map(lambda _: work.each(value.get()))
+
+    async with Harness(pipeline, state_dir=tmp_path) as harness:
+        for number, minutes in enumerate((1, 1, 1, 5)):
+            value.set(str(number))
+            await harness.settle()
+            await harness.advance(minutes * minute)
+            work.end(str(number))
+            await harness.settle()
+    async with running_site(pipeline, tmp_path) as site:
+        await show(page, site, "?view=table")
+        chip = page.locator(".chip", has=page.locator(".pace"))
+        await expect(chip.locator(".pace")).to_have_text("5 min ▲")
+        await expect(chip).to_have_accessible_name(
+            re.compile(r"ok, took 5 min, slower than usual \(60 s\)$")
+        )
+        for part in (chip, chip.locator(".pace")):
+            area = await part.bounding_box()
+            assert area is not None
+            assert area["height"] <= 34
 
 
 async def test_failures_come_and_go_by_their_message(

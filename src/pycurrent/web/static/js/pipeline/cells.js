@@ -158,9 +158,9 @@ function one(cell, box, pace) {
 
 /** How long a run took, with a sign where that is more or less than usual. The words are in a title. */
 function paceOf({ took, trend }) {
-  const place = element("span", { class: "pace number", "aria-hidden": true }, brief(took));
+  const place = element("span", { class: "pace number", "aria-hidden": "true" }, brief(took));
   const sign = signOfTrend(trend);
-  if (sign !== "") place.append(" ", element("span", { class: `trend is-${trend}` }, sign));
+  if (sign !== "") place.append(" ", element("span", { class: `pace-trend is-${trend}` }, sign));
   return place;
 }
 
@@ -172,7 +172,7 @@ function updateOf(box) {
 
 /** The mark of a fold in which something has failed. */
 function insideOf(box) {
-  const number = element("span", { class: "number", "aria-hidden": true }, grouped(box.failedInside));
+  const number = element("span", { class: "number", "aria-hidden": "true" }, grouped(box.failedInside));
   return element("span", { class: "failed-inside s-failed", role: "img", "aria-label": box.insideInWords, title: box.insideInWords }, signOf(FAILED), number);
 }
 
