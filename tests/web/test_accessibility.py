@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 import pycurrent as current
 from pycurrent import Builder, Config, Current, Job, Level
@@ -162,6 +163,18 @@ async def test_a_page_has_no_fault_that_axe_finds(
     await page.goto(site.url + await path_of(site, VIEWS[view]))
     await page.locator(VIEWS[view].ready).first.wait_for()
     assert await violations(page, axe) == []
+
+
+@pytest.mark.parametrize("width", [390, 320])
+async def test_the_header_is_short_on_a_phone(site: RunningSite, tabs: Tabs, width: int) -> None:
+    """It takes less than a third of what is seen, and tells each state that there is."""
+    page = await tabs.open(width=width, height=640)
+    await page.goto(f"{site.url}/jobs")
+    area = await page.locator("header").bounding_box()
+    assert area is not None
+    assert area["height"] < 640 / 3
+    for count in await page.locator("[data-live=counts] li:not(.zero)").all():
+        await expect(count.locator("b")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -7,6 +7,9 @@ import { SIGNS, WORDS, rankOf } from "./states.js";
 
 const title = document.title.replace(/^✗ [\d,]+ · /, "");
 
+// On a phone the names of the pages may not fit: the one that is open is in view.
+document.querySelector(".nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
 live.on("overview", ({ result, counts, jobs, problems, headline }) => {
   showCounts(counts);
   showIcon(counts);
