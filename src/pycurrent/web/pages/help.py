@@ -43,9 +43,11 @@ def add_help_page(app: FastAPI) -> None:
 
 
 async def _help(request: Request, service: ServiceOf) -> Response:
-    return pages_of(request).render(
+    pages = pages_of(request)
+    return pages.render(
         request,
         "help.html",
+        may_audit=pages.may(request, Role.ADMIN),
         about=inspect.cleandoc(service.engine.about).split("\n\n"),
         version=version("pycurrent"),
         started=service.started,
