@@ -136,6 +136,13 @@ def test_a_rule_of_the_author_is_first() -> None:
     assert result.telling == ["the flux capacitor is empty", "a.c:1:1: error: one"]
 
 
+def test_lines_that_a_rule_and_a_pattern_have_found_are_told_once() -> None:
+    """In the one piece of the rule."""
+    text = "prices.py ... ok\nprices.py:41:5: error: vat is not used\n"
+    (excerpt,) = found(text, rule_at=text.index("41")).excerpts
+    assert [line.text for line in excerpt.lines if line.tells] == text.splitlines()[1:]
+
+
 def test_a_rule_may_match_in_a_note() -> None:
     """Then the output is what is left to show."""
     text = f"only this\n{NOTE}Job failed: no\n"

@@ -509,6 +509,23 @@ async def test_authors_add_pages_and_links(tmp_path: Path) -> None:
         assert (await visitor.get("/page/secret")).status_code == 200
 
 
+async def test_each_line_that_tells_why_a_job_failed_has_a_line(tmp_path: Path) -> None:
+    """Those around it, too."""
+
+    @current.builder("bad", level=Level.HARMLESS)
+    async def bad(job: current.Job) -> None:
+        job.write("collected 3\nerror: vat is not used\nerror: tax neither\n")
+        raise current.Failure("2 errors")
+
+    async with open_site(tmp_path, bad) as site:
+        await site.harness.settle()
+        (run,) = site.harness.history("bad")
+        page = await site.visitor().get(f"/job/{run.job_id}")
+        (shown,) = re.findall(r'<pre class="excerpt">(.*?)</pre>', page.text, re.DOTALL)[:1]
+    told = ["collected 3", "<b>error: vat is not used</b>", "<b>error: tax neither</b>"]
+    assert shown.splitlines()[:3] == told
+
+
 def test_what_can_be_no_page_or_link_is_refused() -> None:
     """When it is made, where its author sees it."""
     with pytest.raises(UsageError, match="name of a page"):

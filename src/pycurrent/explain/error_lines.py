@@ -110,7 +110,8 @@ def find_error_lines(log: BinaryIO, *, rule_at: int | None = None) -> ErrorLines
         hits += [end for end in _last_lines(output, 1) if not end.is_same_line(hits[-1])]
     excerpts = list(_excerpts(hits))
     if rule_at is not None and (of_rule := _excerpt_at(log, rule_at)) is not None:
-        excerpts = [of_rule, *(excerpts if found_by is FoundBy.PATTERN else ())]
+        others = excerpts if found_by is FoundBy.PATTERN else ()
+        excerpts = [of_rule, *(one for one in others if one.lines != of_rule.lines)]
         found_by = FoundBy.RULE
     return ErrorLines(tuple(_within_limits(excerpts)), found_by, kind, output.skipped)
 
