@@ -135,7 +135,7 @@ async def diagram(page: Page) -> None:
 
 async def table(page: Page) -> None:
     await page.goto("/?view=table")
-    await page.get_by_text("fix-prices").first.wait_for()
+    await page.locator(".pace").first.wait_for()
 
 
 async def failures(page: Page) -> None:
