@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SITE := $(VENV)/.site
 STATIC := src/pycurrent/web/static
+# The groups of what the tests need; on each other Python only those of the fast rooms run.
+INSTALL ?= dev bench
 # Options for the benchmarks: "--only chain list", "--quick".
 BENCH ?=
 # How long the campaign runs, and the seed of its random choices.
@@ -32,7 +34,7 @@ $(STAMP): pyproject.toml $(LOCK)
 	@$(NEEDS_PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/pip install --quiet --disable-pip-version-check -c $(LOCK) --group dev --group bench -e .
+	$(BIN)/pip install --quiet --disable-pip-version-check -c $(LOCK) $(INSTALL:%=--group %) -e .
 	touch $@
 
 # Installing the package joins the scripts and styles of the pages, so install again after a change.
