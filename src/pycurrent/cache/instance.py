@@ -407,6 +407,12 @@ class Instance(JobOwnership):
         self.notify()
         self._host.request_step()
 
+    def job_queued(self, job: DrivenJob) -> None:
+        """The owner of a job is told that it waits in a queue, and was new: nobody sees that."""
+        self._host.job_changed(job)
+        self._host.store.start_job(job.id, started=None, level=str(job.level))
+        self._host.request_step()
+
     def job_has_more(self, job: DrivenJob) -> None:
         """The owner of a job is told that it leaves a record, whatever comes of it."""
         if self.run is not None and self.run.job is job:

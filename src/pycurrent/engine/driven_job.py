@@ -517,11 +517,15 @@ class DrivenJob(WorkingJob, Tickets):
 
     def transition(self, state: JobState) -> None:
         """Go on to this state, and say so. Called by its start."""
-        if self.state is not state:
+        before = self.state
+        if before is not state:
             self.state = state
             if state is not JobState.RUNNING:
                 self.job_log.park()
-            self._owner.job_changed(self)
+            if before is JobState.CREATED and state is JobState.QUEUED:
+                self._owner.job_queued(self)
+            else:
+                self._owner.job_changed(self)
 
     @to_be_entered
     @asynccontextmanager

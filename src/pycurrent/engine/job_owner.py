@@ -44,6 +44,9 @@ class JobOwner(Protocol):
         on.
         """
 
+    def job_queued(self, job: DrivenJob, /) -> None:
+        """It was new, and waits in a queue now: for those who want it, it is ready as before."""
+
     def job_has_more(self, job: DrivenJob, /) -> None:
         """It has more to record than its result, so it leaves a record whatever that is."""
 
