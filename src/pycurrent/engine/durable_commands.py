@@ -303,7 +303,8 @@ class DurableCommands(Commands):
 
     def _used_by(self, entry: Entry) -> Used | None:
         """The resources that a command has used."""
-        return entry.used
+        ended = entry.ended
+        return None if ended is None else ended.used
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
         most = self._processes.spool_most if self._bounds_spools else 0

@@ -79,6 +79,8 @@ class Ended(Struct, frozen=True):
     """`exited`; or what has ended it: `asked`, `lease`; or `spool`: not all that it has printed
     was kept, as the disk was full.
     """
+    used: Used | None
+    """The resources that it has used, if its supervisor has told."""
 
 
 class Entry:
@@ -116,18 +118,9 @@ class Entry:
     def ended(self) -> Ended | None:
         """How it has ended; None: it has not, or that is not known."""
         try:
-            status, _, how = _read_short(f"{self.at}/status").partition(" ")
-            return Ended(int(status), how)
-        except (OSError, ValueError):
-            return None
-
-    @property
-    def used(self) -> Used | None:
-        """The resources that it has used; None: it has not ended, or that is not known."""
-        try:
-            milliseconds, kibibytes = _read_short(f"{self.at}/used").split()
-            return Used.of(int(milliseconds), int(kibibytes))
-        except (OSError, ValueError):
+            status, how, *used = _read_short(f"{self.at}/status").split()
+            return Ended(int(status), how, Used.of(*map(int, used)) if used else None)
+        except (OSError, TypeError, ValueError):
             return None
 
 

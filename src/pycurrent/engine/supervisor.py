@@ -151,7 +151,7 @@ class Report(enum.IntEnum):
     """0, 0; the spool has grown"""
     USED = 6
     """The milliseconds of processors that a command has used, and the KiB of memory that the
-    largest of its processes had: before EXITED. For one that is durable the file `used` says it."""
+    largest of its processes had: before EXITED. For one that is durable its `status` says it."""
     HELD = 7
     """0, 0; the spool is as large as it may be: the command waits until there is room"""
 
@@ -458,8 +458,8 @@ class Durable:
 
     - `spool`: all that the command has printed so far; the engine copies it to the log;
     - `socket`, on which an engine attaches itself; the newest one counts;
-    - `used` and `status`, once nothing of the command is left: the milliseconds and KiB that it
-      has used, as in `Report.USED`; its exit status, and how it came to its end.
+    - `status`, once nothing of the command is left: its exit status, how it came to its end, and
+      the milliseconds and KiB that it has used, as in `Report.USED`.
 
     An engine that means to start the command makes the folder, and the supervisor takes `.new`
     away. If the engine has been killed meanwhile the next one renames it first: who comes too late
@@ -643,10 +643,8 @@ class Durable:
             left -= copied
         # Where that is impossible, an engine that is not attached learns that it is not known.
         with contextlib.suppress(OSError):
-            self._write(b"used", b"%d %d\n" % used)
-            self._write(
-                b"status.part", b"%d %s\n" % (status, b"spool" if self._is_full else self.how)
-            )
+            how = b"spool" if self._is_full else self.how
+            self._write(b"status.part", b"%d %s %d %d\n" % (status, how, *used))
             place = self._place
             os.rename(b"status.part", b"status", src_dir_fd=place, dst_dir_fd=place)
         self._close()

@@ -276,8 +276,7 @@ class Run:
         status = status_of(self._folder)
         if status is None:
             return {"lost": "its supervisor there was killed"}
-        end = {"status": status[0], "how": status[1], "left": self._left}
-        return {**end, "used": _used_in(self._folder)}
+        return {**status, "left": self._left}
 
     def forget(self) -> None:
         """Its end is known to the engine. The relay waits for this."""
@@ -303,22 +302,12 @@ def _read_at(path: str, at: int) -> bytes:
         os.close(file)
 
 
-def status_of(folder: str) -> tuple[int, str] | None:
+def status_of(folder: str) -> dict[str, Any] | None:
     """How the command of a run folder has ended; None if it has not, or that is not known."""
     try:
         with open(f"{folder}/status") as file:
-            status, _, how = file.read().strip().partition(" ")
-        return int(status), how
-    except (OSError, ValueError):
-        return None
-
-
-def _used_in(folder: str) -> list[int] | None:
-    """The milliseconds and KiB that a command has used; None if that is not known."""
-    try:
-        with open(f"{folder}/used") as file:
-            milliseconds, kibibytes = file.read().split()
-        return [int(milliseconds), int(kibibytes)]
+            status, how, *used = file.read().split()
+        return {"status": int(status), "how": how, "used": [int(part) for part in used] or None}
     except (OSError, ValueError):
         return None
 
