@@ -8,28 +8,42 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pycurrent.engine.place import RelayCommand
-from pycurrent.places import agent_server, frames, relay_by, serve_words
+from pycurrent.engine.supervisor import children_of
+from pycurrent.places import (
+    agent_arguments,
+    agent_server,
+    frames,
+    relay_by,
+    serve_words,
+    start_words,
+)
 from pycurrent.places.frames import Kind
+from pycurrent.plugins import slurm
 
 pytestmark = pytest.mark.timeout(30)
 
 
 class Served:
-    """A connection with an agent of a server."""
+    """A connection with an agent."""
 
-    def __init__(self, control: socket.socket, number: int) -> None:
+    def __init__(self, control: socket.socket, asked: bytes) -> None:
         self._ours, theirs = socket.socketpair()
         self._errors, theirs_err = socket.socketpair()
         with theirs, theirs_err:
             stdio = [theirs.fileno(), theirs.fileno(), theirs_err.fileno()]
-            socket.send_fds(control, [struct.pack("!i", number)], stdio)
-        self._received = b""
+            socket.send_fds(control, [asked], stdio)
+
+    @classmethod
+    def by_server(cls, control: socket.socket, number: int) -> Served:
+        return cls(control, struct.pack("!i", number))
 
     def greeting(self) -> bytes:
         """Of the agent: the letter tells whether it has its program."""
@@ -111,7 +125,7 @@ def hello() -> bytes:
 def test_agents_answer_and_their_ends_are_told(control: socket.socket) -> None:
     """The first one takes the program, which is loaded for all others then."""
     for number, has_it in enumerate((False, True, True)):
-        served = Served(control, number)
+        served = Served.by_server(control, number)
         kind, of, pid = told(control)
         assert (kind, of) == (agent_server.BEGUN, number)
         assert Path(f"/proc/{pid}").exists()
@@ -123,7 +137,7 @@ def test_agents_answer_and_their_ends_are_told(control: socket.socket) -> None:
 
 
 def test_an_agent_that_dies_is_none_of_the_others(control: socket.socket) -> None:
-    first, second = Served(control, 1), Served(control, 2)
+    first, second = Served.by_server(control, 1), Served.by_server(control, 2)
     pids = {told(control)[1:], told(control)[1:]}
     os.kill(dict(pids)[1], signal.SIGKILL)
     assert told(control) == (agent_server.ENDED, 1, -signal.SIGKILL)
@@ -140,10 +154,43 @@ def test_the_reason_of_an_agent_that_can_t_begin_is_told(
 ) -> None:
     """By its error output, as that of any program."""
     (home / ".cache").write_text("not a folder")
-    served = Served(control, 1)
+    served = Served.by_server(control, 1)
     told(control)
     assert served.greeting() == frames.MARK + b"n"
     served.send(programs())
     assert "can't write to" in served.errors()
     served.close()
     assert told(control) == (agent_server.ENDED, 1, 1)
+
+
+def connected(name: str) -> socket.socket:
+    """A connection with the holder of an allocation, once it listens."""
+    while True:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            sock.connect(f"\0{name}")
+        except ConnectionRefusedError:
+            sock.close()
+        else:
+            return sock
+
+
+def test_the_holder_of_an_allocation_begins_agents_itself(home: Path) -> None:
+    """Once the node has their programs: the first one comes by a shell."""
+    name = uuid.uuid4().hex
+    program = Path(slurm.__file__).with_name("holder.py")
+    words = [sys.executable, str(program), "", name, "60", *agent_arguments()]
+    environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    with subprocess.Popen(words, env=environ) as holder:
+        for has_it in (False, True):
+            with connected(name) as asking:
+                served = Served(asking, start_words("python3").encode())
+                assert served.greeting() == frames.MARK + (b"h" if has_it else b"n")
+                (child,) = children_of(holder.pid)
+                its = Path(f"/proc/{child}/cmdline").read_bytes()
+                assert (b"holder.py" in its) == has_it
+                served.send((b"" if has_it else programs()) + hello())
+                assert isinstance(served.answer(), dict)
+                served.close()
+                assert asking.recv(4) == bytes(4)
+        holder.terminate()

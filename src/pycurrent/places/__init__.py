@@ -3,6 +3,7 @@
 from pycurrent.places.pool import PlacePool
 from pycurrent.places.transport import (
     ConnectedPlace,
+    agent_arguments,
     program_words,
     relay_by,
     serve_words,
@@ -12,6 +13,7 @@ from pycurrent.places.transport import (
 __all__ = [
     "ConnectedPlace",
     "PlacePool",
+    "agent_arguments",
     "program_words",
     "relay_by",
     "serve_words",

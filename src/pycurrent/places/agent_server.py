@@ -30,13 +30,64 @@ BEGUN, ENDED = 0, 1
 _NUMBER = struct.Struct("!i")
 
 
-class Server:
-    """Begins agents, and tells of their ends."""
+class Agents:
+    """Begins agents, each in a fork of this process."""
 
-    def __init__(self, control: socket.socket, digest: str, start: bytes) -> None:
-        self._control = control
+    def __init__(self, digest: str, start: str) -> None:
+        """`digest`: of their programs; `start`: the program that starts one, packed."""
+        self._digest = digest
         self._programs = os.path.expanduser(f"~/.cache/pycurrent/programs/{digest}")  # noqa: PTH111
-        self._start = compile(start, "<agent>", "exec")
+        self._start = compile(zlib.decompress(base64.b64decode(start)), "<agent>", "exec")
+
+    def fork(self, stdio: list[int], ours: int) -> int:
+        """The pid of an agent, which has this input and these outputs, and none of the other
+        descriptors, of which `ours` is the highest.
+        """
+        self._load()
+        pid = os.fork()
+        if pid == 0:
+            self._be_agent(stdio, ours)
+        return pid
+
+    def _load(self) -> None:
+        """Import what agents do, for all of them; the first one of all has it sent."""
+        if self._programs not in sys.path and os.path.isdir(self._programs):  # noqa: PTH112
+            sys.path.insert(0, self._programs)
+            for name in ("agent", "agent_files", "ctypes"):
+                __import__(name)
+            # Forks share this memory as long as nobody writes to it, not even the collector.
+            gc.freeze()
+
+    def _be_agent(self, stdio: list[int], ours: int) -> None:
+        """Does not return."""
+        status = 1
+        try:
+            os.setsid()
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            for number, descriptor in enumerate(stdio):
+                os.dup2(descriptor, number)
+            os.closerange(3, max(*stdio, ours) + 1)
+            sys.argv[1:] = ["", self._digest]
+            exec(self._start, {"__name__": "__main__"})  # noqa: S102
+            status = 0
+        except SystemExit as end:
+            if isinstance(end.code, str):
+                sys.stderr.write(f"{end.code}\n")
+            status = end.code if isinstance(end.code, int) else 1 if end.code else 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+
+
+class Server:
+    """Begins the agents that are asked for at a socket, and tells of their ends."""
+
+    def __init__(self, control: socket.socket, agents: Agents) -> None:
+        self._control = control
+        self._agents = agents
         self._numbers: dict[int, int] = {}
         """The connections of the agents that run, by their pids."""
         self._wakeup, self._writer = os.pipe()
@@ -73,10 +124,7 @@ class Server:
         if not packet:
             return False
         stdio = [number for _, _, data in rights for (number,) in struct.iter_unpack("i", data)]
-        self._load()
-        pid = os.fork()
-        if pid == 0:
-            self._be_agent(stdio)
+        pid = self._agents.fork(stdio, self._writer)
         for descriptor in stdio:
             os.close(descriptor)
         (number,) = _NUMBER.unpack(packet)
@@ -84,42 +132,10 @@ class Server:
         self._control.send(PACKET.pack(BEGUN, number, pid))
         return True
 
-    def _load(self) -> None:
-        """Import what agents do, for all of them; the first one of all has it sent."""
-        if self._programs not in sys.path and os.path.isdir(self._programs):  # noqa: PTH112
-            sys.path.insert(0, self._programs)
-            for name in ("agent", "agent_files", "ctypes"):
-                __import__(name)
-            # Forks share this memory as long as nobody writes to it, not even the collector.
-            gc.freeze()
-
-    def _be_agent(self, stdio: list[int]) -> None:
-        """Does not return."""
-        status = 1
-        try:
-            os.setsid()
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for number, descriptor in enumerate(stdio):
-                os.dup2(descriptor, number)
-            os.closerange(3, max(*stdio, self._writer) + 1)
-            exec(self._start, {"__name__": "__main__"})  # noqa: S102
-            status = 0
-        except SystemExit as end:
-            if isinstance(end.code, str):
-                sys.stderr.write(f"{end.code}\n")
-            status = end.code if isinstance(end.code, int) else 1 if end.code else 0
-        except BaseException:
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(status)
-
 
 def main() -> None:
     """See the module."""
-    Server(
-        socket.socket(fileno=0), sys.argv[2], zlib.decompress(base64.b64decode(sys.argv[3]))
-    ).run()
+    Server(socket.socket(fileno=0), Agents(*sys.argv[2:4])).run()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ __import__("agent").main(h)
 """Starts the agent there, in any Python, and takes its program first if that is not there yet."""
 
 _HERE = Path(__file__).parent
-_NAMES = ("agent.py", "agent_contents.py", "agent_files.py", "frames.py")
+_NAMES = ("agent.py", "agent_contents.py", "agent_files.py", "agent_server.py", "frames.py")
 
 _RUN_TEXT = (
     "import sys;del sys.path[0];"
@@ -112,7 +112,12 @@ def start_words(python: str) -> str:
 def serve_words(python: str) -> str:
     """The words for a shell at a place that start an agent server there: see `agent_server.py`."""
     server = (_HERE / "agent_server.py").read_text()
-    return program_words(python, server, _programs().digest, _packed(_START))
+    return program_words(python, server, *agent_arguments())
+
+
+def agent_arguments() -> tuple[str, str]:
+    """The arguments of `Agents` there: see `agent_server.py`."""
+    return _programs().digest, _packed(_START)
 
 
 def program_words(python: str, program: str, *arguments: str) -> str:

@@ -3,12 +3,14 @@
 It is the program of the batch script, so all that it starts belongs to the allocation and ends with
 it, whatever became of the connections. It listens on a socket that has a name and no file. A bridge
 (see `bridge.py`) sends it the words of a command with its own input and outputs; the holder starts
-that with `/bin/sh`, and answers with its exit status.
+that with `/bin/sh`, and answers with its exit status. If they are those of an agent it begins that
+itself, in a fork, once the node has the programs for that: see the room `places`.
 
 It ends when nobody has asked for anything for as long as its lease is, and nothing that it started
 runs any more; also when it is told to by SIGTERM, once nothing runs.
 
-Its arguments: the name of the socket, and the lease in seconds. Any Python from 3.8 on will do.
+Its arguments: the name of the socket, the lease in seconds, and those of agents: the digest of
+their programs, and the packed program that starts one. Any Python from 3.8 on will do.
 """
 
 import sys
@@ -27,6 +29,10 @@ import socket
 import struct
 import time
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 _PR_SET_CHILD_SUBREAPER = 36
 _MOST = 128 << 10
 """Bytes of the words of a command."""
@@ -40,8 +46,11 @@ def _now() -> float:
 class Holder:
     """Starts what bridges ask for."""
 
-    def __init__(self, name: str, lease: float) -> None:
+    def __init__(self, name: str, lease: float, digest: str, start: str) -> None:
         self._lease = lease
+        self._agents = (digest, start)
+        self._forking: Any = None
+        """Begins agents, once it is there."""
         self._heard = _now()
         self._askers: dict[int, socket.socket] = {}
         """Of the commands that run, the connections of those who wait for them."""
@@ -49,10 +58,10 @@ class Holder:
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._listener.bind("\0" + name)
         self._listener.listen(128)
-        self._wakeup, writer = os.pipe()
+        self._wakeup, self._writer = os.pipe()
         os.set_blocking(self._wakeup, False)
-        os.set_blocking(writer, False)
-        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        os.set_blocking(self._writer, False)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         # Handlers, so that commands have the signals at their default.
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._end)
@@ -107,12 +116,35 @@ class Holder:
         words, rights, _, _ = asker.recvmsg(_MOST, socket.CMSG_SPACE(3 * stdio.itemsize))
         for _, _, data in rights:
             stdio.frombytes(data)
+        digest, start = self._agents
+        is_agent = words.endswith(os.fsencode(f" {start} {digest}")) and self._can_fork()
+        if is_agent:
+            ours = [self._listener, asker, *self._askers.values()]
+            highest = max(self._writer, *(sock.fileno() for sock in ours))
+            pid = self._forking.fork(list(stdio), highest)
+        else:
+            pid = self._shell(words, stdio)
+        self._askers[pid] = asker
+        for descriptor in stdio:
+            os.close(descriptor)
+
+    def _can_fork(self) -> bool:
+        """True if agents can be begun as forks."""
+        digest, start = self._agents
+        programs = os.path.expanduser(f"~/.cache/pycurrent/programs/{digest}")  # noqa: PTH111
+        if self._forking is None and os.path.isdir(programs):  # noqa: PTH112
+            sys.path.insert(0, programs)
+            # Without it a shell begins them, and says what is wrong.
+            with contextlib.suppress(Exception):
+                self._forking = __import__("agent_server").Agents(digest, start)
+            sys.path.remove(programs)
+        return self._forking is not None
+
+    def _shell(self, words: bytes, stdio: "array.array[int]") -> int:
+        """The pid of a shell that runs these words."""
         pid = os.fork()
         if pid:
-            self._askers[pid] = asker
-            for descriptor in stdio:
-                os.close(descriptor)
-            return
+            return pid
         try:
             os.setsid()
             signal.set_wakeup_fd(-1)
@@ -124,4 +156,4 @@ class Holder:
 
 
 if __name__ == "__main__":
-    Holder(sys.argv[2], float(sys.argv[3])).run()
+    Holder(sys.argv[2], float(sys.argv[3]), *sys.argv[4:6]).run()

@@ -16,7 +16,7 @@ from pycurrent.engine.place_asking import ask
 from pycurrent.engine.pool import Pool
 from pycurrent.engine.tasks import cancelled, uncancellable
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
-from pycurrent.places import program_words
+from pycurrent.places import agent_arguments, program_words
 from pycurrent.plugins.slurm.allocation import AllocationPlace, Needs, check_word, source
 from pycurrent.plugins.slurm.slurm_commands import (
     Allocation,
@@ -191,7 +191,8 @@ class Partition(CustomPool[Place]):
             raise UsageError(f"Slurm refuses a job of pool {self.label}: {why}") from None
 
     def _script(self, socket: str) -> str:
-        words = program_words(self._python, source("holder.py"), socket, str(self._lease))
+        given = (socket, str(self._lease), *agent_arguments())
+        words = program_words(self._python, source("holder.py"), *given)
         return f"#!/bin/sh\n{words}\n"
 
     def _options(self, job: DrivenJob, name: str) -> Iterator[str]:
