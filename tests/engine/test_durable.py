@@ -7,18 +7,20 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from pycurrent.engine import Config, Pool
+from pycurrent.cache import Builder
+from pycurrent.engine import Config, Job, Level, Pool
 from pycurrent.engine.journal import Entry
 from pycurrent.engine.left_runs import end_reached, reach
+from pycurrent.engine.spool import COPIERS
 from pycurrent.engine.supervisor import REPORT, Report
-from pycurrent.term import Active, Activity, Current, Failed, Ok, Var
+from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, component
 from pycurrent.testing import Harness
 
 from . import durable
@@ -171,6 +173,42 @@ async def test_a_command_waits_when_nobody_reads_what_it_prints(tmp_path: Path) 
     assert log.count(f"{durable.LINE}\n") == durable.MUCH // 64
     assert log.count("It waits with what it prints until this log has it") == 1
     assert len(ran(tmp_path)) == 1
+
+
+async def test_what_a_command_waits_for_that_prints_too_much_is_shown(tmp_path: Path) -> None:
+    """By `why`, with what its spool takes, for as long as it has to wait."""
+
+    async def work(job: Job) -> str:
+        await job.start(level=Level.HARMLESS)
+        await job.exec(["sh", "-c", f"yes {durable.LINE} | head -c {durable.MUCH}"])
+        return "done"
+
+    config = Config(lease=durable.LEASE, spool_max_size="40M")
+    stage = component("work", lambda: Does(work).get("a"))
+    async with Harness(lambda: stage, state_dir=tmp_path / "state", config=config) as h:
+        turns = h.engine.opened.processes.spool_turns
+        async with AsyncExitStack() as nobody_copies:
+            for _ in range(COPIERS):
+                await nobody_copies.enter_async_context(turns)
+            await h.until(lambda: " takes 4" in str(h.engine.why("work")), timeout=30)
+            assert "it waits for the log to have what a command has" in str(h.engine.why("work"))
+            assert h.log("does a").count("It waits with what it prints until this log") == 1
+        await done(h)
+        assert h.output == Ok("done")
+        (job_id,) = h.jobs
+        assert h.engine.opened.host.waits.of(job_id) == ()
+        assert h.log("does a").count(f"{durable.LINE}\n") == durable.MUCH // 64
+
+
+class Does(Builder[str, str]):
+    id = "does"
+    durable = True
+
+    def __init__(self, fn: Callable[[Job], Awaitable[str]]) -> None:
+        self.fn = fn
+
+    async def build(self, job: Job, key: str) -> str:
+        return await self.fn(job)
 
 
 async def test_a_command_that_can_not_be_started_says_why(tmp_path: Path) -> None:

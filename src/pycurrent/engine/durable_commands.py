@@ -15,8 +15,9 @@ import asyncio
 import inspect
 import os
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn, TypeVar, cast
 
@@ -36,6 +37,7 @@ from pycurrent.engine.spool import SpoolPump
 from pycurrent.engine.supervisor import Report
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
+from pycurrent.engine.waits import Told
 from pycurrent.errors import PycurrentError, WrongKind
 from pycurrent.term import FailureKind
 
@@ -77,6 +79,8 @@ class DurableCommands(Commands):
         "_left",
         "_pumps",
         "_reattached",
+        "_said_held",
+        "_showing",
     )
 
     def __init__(
@@ -89,9 +93,11 @@ class DurableCommands(Commands):
         lease: float,
         diverged: Callable[[], None],
         left: LeftRun | None = None,
+        *,
+        showing: Callable[[Told], AbstractContextManager[None]],
     ) -> None:
         """With what another engine has `left` the job goes on. `diverged` is called if it can't: it
-        stops the job. `lease`: seconds.
+        stops the job. `lease`: seconds. `showing` says what the job waits for, but for the log.
         """
         super().__init__(processes, log, tmp, lock, turn)
         self._lease = lease
@@ -101,8 +107,13 @@ class DurableCommands(Commands):
         self._claimed = asyncio.Event()
         self._reattached: dict[Entry, Process] = {}
         self._pumps: dict[Entry, SpoolPump] = {}
-        self._held: set[Entry] = set()
-        """Commands that had to wait with what they print, of which the log does not tell yet."""
+        self._held: dict[Entry, ExitStack] = {}
+        """Commands that have to wait with what they print: as long as their stacks are open it is
+        shown.
+        """
+        self._said_held: set[Entry] = set()
+        """Those of which the log tells."""
+        self._showing = showing
         lock.keep()
 
     @property
@@ -259,7 +270,8 @@ class DurableCommands(Commands):
             if not is_done and (not is_new or not pump.finish_short()):
                 await uncancellable(pump.finished())
             del self._pumps[entry]
-            self._held.discard(entry)
+            self._set_held(entry, is_held=False)
+            self._said_held.discard(entry)
         if is_quiet:
             return status
         ended = entry.ended
@@ -324,18 +336,27 @@ class DurableCommands(Commands):
     def _waking(self, entry: Entry) -> Callable[[Report], None]:
         def wake(report: Report) -> None:
             pump = self._pumps.get(entry)
-            if report is Report.HELD:
-                self._held.add(entry)
+            self._set_held(entry, is_held=report is Report.HELD)
             if pump is not None:
                 pump.wake()
                 self._say_held(entry)
 
         return wake
 
+    def _set_held(self, entry: Entry, *, is_held: bool) -> None:
+        """A command has to wait with what it prints, or goes on."""
+        if is_held and entry not in self._held:
+            self._held[entry] = ExitStack()
+            self._held[entry].enter_context(self._showing(partial(_held_by, entry)))
+        elif not is_held and entry in self._held:
+            self._held.pop(entry).close()
+
     def _say_held(self, entry: Entry) -> None:
-        """Say that a command has to wait with what it prints, once all is asked for again."""
-        if entry in self._held and not self.is_replaying:
-            self._held.remove(entry)
+        """Have the log say once that a command has to wait with what it prints, when all is asked
+        for again.
+        """
+        if entry in self._held and entry not in self._said_held and not self.is_replaying:
+            self._said_held.add(entry)
             self._log.line(
                 "It waits with what it prints until this log has it: its spool takes as much as"
                 " it may"
@@ -373,10 +394,25 @@ class DurableCommands(Commands):
 
     def close(self) -> None:
         super().close()
+        for entry in list(self._held):
+            self._set_held(entry, is_held=False)
         if self._left is not None:
             end_reached(self._left.reached)  # It was told to end before it went on.
         if self._journal is not None:
             self._journal.close()
+
+
+def _held_by(entry: Entry) -> str:
+    """The reason why a command waits with what it prints, in words for people."""
+    from pycurrent.files.values import size_text  # few commands print so much
+
+    size = 0
+    with suppress(OSError):
+        size = os.stat(entry.spool).st_blocks * 512  # noqa: PTH116 - as where it is measured
+    return (
+        f"the log to have what a command has printed: its spool takes {size_text(size)}, as much as"
+        " it may, and the command waits"
+    )
 
 
 def _type_of(function: Callable[[], Awaitable[T]]) -> type[T]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,7 @@ class JobHost(Struct, frozen=True):
             lease,
             diverged,
             left,
+            showing=partial(self.waits.waiting, job_id),
             waiting=waiting,
             trash=self.trash,
         )
@@ -122,4 +124,14 @@ class JobHost(Struct, frozen=True):
 
         lock, turn = JobLock(self.runs, job_id, self.locks), Turn(self.turns)
         processes = self.processes()
-        return DurableCommands(processes, log, self.tmp, lock, turn, self._lease, diverged, left)
+        return DurableCommands(
+            processes,
+            log,
+            self.tmp,
+            lock,
+            turn,
+            self._lease,
+            diverged,
+            left,
+            showing=partial(self.waits.waiting, job_id),
+        )

@@ -74,13 +74,14 @@ class PlaceCommands(DurableCommands):
         diverged: Callable[[], None],
         left: LeftRun | None = None,
         *,
+        showing: Callable[[Told], AbstractContextManager[None]],
         waiting: Callable[[Told], AbstractContextManager[None]],
         trash: Trash,
     ) -> None:
         """With `lease` 0 they end with the engine. `waiting` says what the job waits for, and
         `trash` removes large folders on the engine's machine.
         """
-        super().__init__(processes, log, tmp, lock, turn, lease, diverged, left)
+        super().__init__(processes, log, tmp, lock, turn, lease, diverged, left, showing=showing)
         self._place: Place | None = None
         self._files: PlaceFiles | None = None
         self._fence: Fence | None = None
