@@ -24,6 +24,9 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.engine import durable
 
+SPOOL = "32M"
+"""The room that the spool of a command may take."""
+
 
 class Passing(durable.Work):
     """The same work, which ends with its engine."""
@@ -70,7 +73,7 @@ async def main(plan: str, folder: Path, pool: AnyPool, *, is_durable: bool) -> N
     engine = Engine(
         lambda: pipeline(plan, folder, pool, is_durable=is_durable),
         state_dir=folder / "state",
-        config=Config(lease=durable.LEASE),
+        config=Config(lease=durable.LEASE, spool_max_size=SPOOL),
     )
     async with engine:
         await engine.settled()

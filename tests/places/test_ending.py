@@ -42,6 +42,7 @@ class Home:
             "cwd": None,
             "grace": 0.5,
             "lease": 60.0,
+            "most": 0,
             "output": False,
         }
         relay = transport.relay_by(WORDS)

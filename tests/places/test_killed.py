@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -168,6 +169,28 @@ async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: TrialAt) ->
             assert len(h.engine.history()) == 2
 
 
+def taken_by(folder: Path) -> int:
+    """The bytes that the spool of the one command there takes on the disk."""
+    spools = list(folder.glob("*/*/spool")) or list(folder.glob("*/*/*/spool"))
+    return sum(spool.stat().st_blocks * 512 for spool in spools)
+
+
+async def test_what_nobody_reads_fills_no_disk(trial: TrialAt, home: Path) -> None:
+    """Neither here nor at the place: the command waits there, and goes on with the next engine."""
+    places = [trial.folder / "state" / "run", home / ".cache" / "pycurrent" / "run"]
+    least = 32 << 20
+    async with trial.killed("much"):
+        while any(taken_by(place) < least for place in places):  # noqa: ASYNC110 - of a disk
+            await asyncio.sleep(0.05)
+        assert all(taken_by(place) < 50_000_000 for place in places)
+        async with trial.engine("much") as h:
+            await done(h)
+            assert h.output == Ok("done")
+            log = h.log("work")
+    assert log.count(f"{durable.LINE}\n") == durable.MUCH // 64
+    assert len(trial.ran) == 1
+
+
 async def test_a_relay_that_is_killed_is_begun_again(trial: TrialAt) -> None:
     """Its command goes on; it may be killed again and again."""
     async with trial.engine("one") as h:
@@ -198,10 +221,10 @@ async def test_a_machine_that_is_started_again_finds_its_commands(trial: TrialAt
 
 def all_at_once(trial: TrialAt, engine: int) -> None:
     """Kill an engine with all of its processes, so that none can tell another one anything."""
-    os.kill(engine, signal.SIGSTOP)
-    for pid in marked(trial.here):
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in (engine, *marked(trial.here)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 @pytest.mark.every_place

@@ -77,7 +77,7 @@ class Trial:
         return Harness(
             lambda: engine_at_place.pipeline(plan, self.folder, pool, is_durable=is_durable),
             state_dir=self.folder / "state",
-            config=Config(lease=durable.LEASE),
+            config=Config(lease=durable.LEASE, spool_max_size=engine_at_place.SPOOL),
             start=datetime.now(UTC),
         )
 

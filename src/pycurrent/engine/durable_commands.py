@@ -67,9 +67,6 @@ class DurableCommands(Commands):
     _hears_all: ClassVar = True
     """False if a command may print something of which nobody tells this engine."""
 
-    _bounds_spools: ClassVar = True
-    """False if a command must go on printing, however much that is."""
-
     __slots__ = (
         "_claimed",
         "_diverged",
@@ -112,7 +109,7 @@ class DurableCommands(Commands):
         shown.
         """
         self._said_held: set[Entry] = set()
-        """Those of which the log tells."""
+        """The ones of which the log tells."""
         self._showing = showing
         lock.keep()
 
@@ -319,7 +316,7 @@ class DurableCommands(Commands):
         return None if ended is None else ended.used
 
     async def _begin_durably(self, command: Command, entry: Entry, *, has_output: bool) -> Process:
-        most = self._processes.spool_most if self._bounds_spools else 0
+        most = self._processes.spool_most
         durable = Durability(entry.at, self._lease, self._waking(entry), most)
         with ExitStack() as closing:
             reader, writer = os.pipe()

@@ -59,7 +59,6 @@ class PlaceCommands(DurableCommands):
     """The commands of one job at a place."""
 
     _hears_all = False  # A relay may be killed, and another one goes on with its spool.
-    _bounds_spools = False  # A relay that waits does not tell the place that it is there.
 
     __slots__ = ("_fence", "_files", "_here", "_hooks", "_place", "_trash", "_waiting")
 
@@ -176,6 +175,7 @@ class PlaceCommands(DurableCommands):
                 "cwd": None if command.cwd is None else str(command.cwd),
                 "grace": grace,
                 "lease": lease,
+                "most": self._processes.spool_most,
                 "output": has_output,
             }
         )

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from pycurrent.engine.journal import Cursor, Entry
 from pycurrent.engine.masking import MaskedStream, Secrets
-from pycurrent.engine.supervisor import PUNCH_HOLE
+from pycurrent.engine.supervisor import give_back
 from pycurrent.engine.tasks import in_thread, uncancellable
 
 _CHUNK = 256 << 10
@@ -190,9 +190,5 @@ class SpoolPump:
         size = self._entry.copied - self._given_back
         if size < _GIVEN_BACK or sys.platform != "linux":
             return
-        import ctypes  # few commands print so much
-
-        fallocate = ctypes.CDLL(None).fallocate
-        fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-        fallocate(self._file, PUNCH_HOLE, self._given_back, size)
+        give_back(self._file, self._given_back, size)
         self._given_back = self._entry.copied

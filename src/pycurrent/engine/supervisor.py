@@ -1144,8 +1144,8 @@ def _close_others(kept: set[int]) -> None:
                 os.close(number)
 
 
-def gives_back(file: int) -> bool:
-    """True if a file's bytes can be given back to the disk, which this asks for none of them."""
+def give_back(file: int, begin: int, size: int) -> bool:
+    """Give bytes of a file back to the disk. False where that can't be done."""
     try:
         import ctypes
 
@@ -1153,8 +1153,13 @@ def gives_back(file: int) -> bool:
     except (ImportError, AttributeError, OSError):
         return False
     fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
-    end: int = fallocate(file, PUNCH_HOLE, os.fstat(file).st_size + (1 << 20), 1)
+    end: int = fallocate(file, PUNCH_HOLE, begin, size)
     return end == 0
+
+
+def gives_back(file: int) -> bool:
+    """True if a file's bytes can be given back to the disk, which this asks for none of them."""
+    return give_back(file, os.fstat(file).st_size + (1 << 20), 1)
 
 
 def _load_prctl() -> Prctl | None:

@@ -48,6 +48,8 @@ _BEGINNING = 10.0
 _FIRST = 60.0
 """Seconds within which a request has to come."""
 _LOOK = 0.05
+_GIVEN_BACK = 16 << 20
+"""So many bytes of a spool are given back to the disk at once."""
 ENDED = "ended"
 """The file in the folder of a job that may begin nothing here any more: see `ending.py`."""
 
@@ -128,6 +130,7 @@ class Run:
             (Kind.SPOOL, "spool", request["spool_at"]),
             (Kind.OUTPUT, "out", request["out_at"]),
         ]
+        self._given_back = 0
         self._left: list[Any] | None = None
         self._not_started: list[int] | None = None
 
@@ -179,6 +182,7 @@ class Run:
             request["grace"],
             os.fsencode(self._folder),
             request["lease"],
+            request["most"],
         ).encode()
         if command is None:
             raise Refused("an argument, a variable or the directory contains NUL")
@@ -211,6 +215,7 @@ class Run:
         if to_end:
             self._cancel()
         link.out.add(frames.encode(Kind.BEGUN))
+        self._give_back(self._request["spool_at"])
         while not link.has_ended:
             has_more = self._pass_on()
             if is_over and not has_more and not link.out:
@@ -218,8 +223,11 @@ class Run:
             waited = [] if self._channel is None or is_over else [self._channel.fileno()]
             at_once = has_more and not link.out.is_full
             ready = link.wait(*waited, seconds=0 if at_once else None)
-            if 0 in ready and any(kind is Kind.CANCEL for kind, _ in link.messages()):
-                self._cancel()
+            for kind, data in link.messages() if 0 in ready else ():
+                if kind is Kind.CANCEL:
+                    self._cancel()
+                elif kind is Kind.KEPT:
+                    self._give_back(*frames.PLACE.unpack(data))
             if ready & set(waited):
                 is_over = self._hear()
         return self._end()
@@ -236,6 +244,17 @@ class Run:
                 self._files[number] = (kind, name, at + len(data))
                 has_more = True
         return has_more
+
+    def _give_back(self, place: int) -> None:
+        """The engine's machine has the spool up to this place: give the disk its room back."""
+        size = place - self._given_back
+        if size < _GIVEN_BACK:
+            return
+        with contextlib.suppress(OSError):
+            file = os.open(f"{self._folder}/spool", os.O_RDWR | os.O_CLOEXEC)
+            supervisor.give_back(file, self._given_back, size)
+            os.close(file)
+        self._given_back = place
 
     def _cancel(self) -> None:
         if self._channel is not None:

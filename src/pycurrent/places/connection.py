@@ -205,6 +205,12 @@ class Connection:
                 return b""
         return frames.read_some(self._out) if self._out in ready else None
 
+    def send(self) -> None:
+        """Send what can be sent now. That the other end has gone is noticed by `messages`."""
+        with contextlib.suppress(OSError):
+            self.outbox.send()
+            self.sent = now()
+
     def _hear(self) -> None:
         said = frames.read_some(self._err)
         if said == b"":

@@ -22,6 +22,9 @@ VERSION = 1
 HEAD = struct.Struct("!BI")
 """The kind of a message, and the length of what follows."""
 
+PLACE = struct.Struct("!Q")
+"""A place in what a command has printed."""
+
 MARK = b"\0pycurrent-place\0"
 """Comes before all that an agent says: what a login shell prints stands before it."""
 
@@ -46,6 +49,8 @@ class Kind(enum.IntEnum):
     """End the command."""
     TAKEN = 5
     """The end is known here: the agent may forget the command."""
+    KEPT = 6
+    """A `PLACE`: all before that is on the engine's machine, and need not be kept at the place."""
     # of the agent
     SPOOL = 10
     """A part of what the command has printed."""

@@ -55,6 +55,8 @@ _PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 """Seconds between two attempts to connect: the first, and the most."""
 _MARGIN = 10.0
 """Seconds that are waited for longer than a command can be there."""
+_KEPT = 16 << 20
+"""So many bytes that it has printed are known to the place at once: see `Kind.KEPT`."""
 _LAST = 10.0
 """Seconds for which the end of a connection is waited for that is needed no more."""
 
@@ -80,7 +82,14 @@ class Relay:
         """When a message was sent last to an agent that has the request."""
         self._began = now()
         self._at = [_size("spool"), _size("out")] if self._is_command else [0, 0]
+        self._kept = self._at[0]
+        """How much of what it has printed is known to the place."""
+        self._said_alive = now()
+        self._has_cancelled = False
         self._state = ""
+        if self._is_command:
+            # The engine takes what is printed, or the disk is full of it.
+            os.set_blocking(2, False)
 
     def run(self) -> dict[str, Any]:
         """Do it, to its end."""
@@ -166,32 +175,58 @@ class Relay:
     def _follow(
         self, connection: Connection, feeding: Iterator[bytes], output: int
     ) -> dict[str, Any]:
-        said_alive = now()
-        has_cancelled, feeds = False, True
+        self._said_alive, self._has_cancelled, feeds = now(), False, True
         while True:
             while feeds and not connection.outbox.is_full:
                 part = next(feeding)
                 connection.outbox.add(frames.encode(Kind.INPUT, part))
                 feeds = bool(part)
-            if self._told.to_end and not has_cancelled and self._is_command:
-                has_cancelled = True
-                connection.outbox.add(frames.encode(Kind.CANCEL))
             if self._told.to_end and not self._is_command:
                 connection.close()
                 return {"lost": "its job has ended"}
-            if now() > said_alive + self._alive:
-                said_alive = now()
-                connection.outbox.add(frames.encode(Kind.ALIVE))
+            self._tell(connection)
             # Once it may have come it counts, whether or not it has.
             self._sent = connection.sent
             for kind, data in connection.messages(self._alive):
                 if kind is Kind.END:
                     return self._ended(connection, json.loads(data))
-                self._take(kind, data, output)
+                self._take(connection, kind, data, output)
 
-    def _take(self, kind: Kind, data: bytes, output: int) -> None:
+    def _tell(self, connection: Connection) -> None:
+        """Have the place hear what is to be said by now, with what is sent next."""
+        if self._told.to_end and not self._has_cancelled and self._is_command:
+            self._has_cancelled = True
+            connection.outbox.add(frames.encode(Kind.CANCEL))
+        if now() > self._said_alive + self._alive:
+            self._said_alive = now()
+            connection.outbox.add(frames.encode(Kind.ALIVE))
+        if self._at[0] >= self._kept + _KEPT:
+            # The rest of it is in a pipe, and gone if this machine loses its power.
+            self._kept = _size("spool")
+            connection.outbox.add(frames.encode(Kind.KEPT, frames.PLACE.pack(self._kept)))
+
+    def _print(self, connection: Connection, data: bytes) -> None:
+        """Print it. As long as nobody takes it the place is told that this is there."""
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(2, view) :]
+            except BlockingIOError:
+                self._tell(connection)
+                connection.send()
+                self._sent = connection.sent
+                self._await_reader()
+
+    def _await_reader(self) -> None:
+        poll = select.poll()
+        poll.register(2, select.POLLOUT)
+        poll.register(self._told.wakeup, select.POLLIN)
+        if self._told.wakeup in {fd for fd, _ in poll.poll(self._alive * 1000)}:
+            self._told.settle()
+
+    def _take(self, connection: Connection, kind: Kind, data: bytes, output: int) -> None:
         if kind is Kind.SPOOL:
-            _write(2, data)
+            self._print(connection, data)
             self._at[0] += len(data)
         elif kind is Kind.OUTPUT:
             _write(1 if output < 0 else output, data)
