@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pycurrent.engine.supervisor import children_of
 from pycurrent.term import Failed, Ok
 from pycurrent.testing import Harness
 
@@ -93,6 +94,16 @@ async def done(h: Harness) -> None:
     """Wait for the result: nobody tells the harness of what another engine has begun."""
     await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
     await h.settle()
+
+
+def all_at_once(engine: int) -> None:
+    """Kill an engine with all of its processes, so that none can tell another one anything."""
+    tree = [engine]
+    for pid in tree:  # grows while it is walked
+        os.kill(pid, signal.SIGSTOP)
+        tree += children_of(pid)
+    for pid in tree:
+        os.kill(pid, signal.SIGKILL)
 
 
 def waiting(mark: str) -> set[int]:
@@ -206,25 +217,13 @@ async def test_a_relay_that_is_killed_is_begun_again(trial: TrialAt) -> None:
 
 async def test_a_machine_that_is_started_again_finds_its_commands(trial: TrialAt) -> None:
     """Engine and relays are gone at once: the next engine asks the host."""
-    async with trial.killed("one"):
-        for pid in marked(trial.here):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        async with trial.engine("one") as h:
-            await h.until(lambda: h.stats.running == 1)
-            await trial.go()
-            await done(h)
-            assert h.output == Ok("done")
-            assert trial.ran == ["first", "second"]
-            assert printed(h.log("work")) == PRINTED
-
-
-def all_at_once(trial: TrialAt, engine: int) -> None:
-    """Kill an engine with all of its processes, so that none can tell another one anything."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in (engine, *marked(trial.here)):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
+    async with trial.killed("one", how=all_at_once), trial.engine("one") as h:
+        await h.until(lambda: h.stats.running == 1)
+        await trial.go()
+        await done(h)
+        assert h.output == Ok("done")
+        assert trial.ran == ["first", "second"]
+        assert printed(h.log("work")) == PRINTED
 
 
 @pytest.mark.every_place

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 from pycurrent.engine import Config
 from pycurrent.testing import Harness
@@ -41,7 +40,7 @@ class Trial:
         plan: str = "one",
         *,
         is_durable: bool = True,
-        how: Callable[[Self, int], None] = lambda _, engine: os.kill(engine, signal.SIGKILL),
+        how: Callable[[int], None] = lambda engine: os.kill(engine, signal.SIGKILL),
     ) -> AsyncIterator[None]:
         """The engine was killed while a command of its job waits."""
         given = [plan, str(self.folder), str(int(is_durable)), *self.way]
@@ -52,7 +51,7 @@ class Trial:
         try:
             await self.begun()
         finally:
-            how(self, process.pid)
+            how(process.pid)
             process.kill()
             process.wait()
         yield
