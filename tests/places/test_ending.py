@@ -47,7 +47,9 @@ class Home:
         }
         relay = transport.relay_by(WORDS)
         at.mkdir()
-        relaying = subprocess.Popen(relay.argv, stdin=subprocess.PIPE, cwd=at, env=self.environment)
+        # A supervisor would call it in a fork of itself.
+        words = [sys.executable, "-I", "-S", relay.argv[1]]
+        relaying = subprocess.Popen(words, stdin=subprocess.PIPE, cwd=at, env=self.environment)
         assert relaying.stdin is not None
         with relaying.stdin as stdin:
             stdin.write(relay.request(request))
