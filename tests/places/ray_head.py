@@ -28,8 +28,17 @@ def _free_port() -> int:
 class RayHead:
     """Its head, which does the work, too. Nothing of it is left after `stop`."""
 
-    def __init__(self, home: Path, *, cpus: int = 4, serves_clients: bool = False) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        cpus: int = 4,
+        serves_clients: bool = False,
+        tls: ray.Tls | None = None,
+    ) -> None:
+        """With `tls` it talks to nobody without a certificate of the same authority."""
         self.home = home
+        self.tls = tls
         self.token = uuid.uuid4().hex
         """By which it lets engines in."""
         self.cpus = cpus
@@ -42,7 +51,7 @@ class RayHead:
 
     def cluster(self, **options: Any) -> ray.Cluster:
         """The pool of it."""
-        return ray.Cluster(self.address, token=self.token, **options)
+        return ray.Cluster(self.address, **{"token": self.token, "tls": self.tls, **options})
 
     @property
     def address(self) -> str:
@@ -68,6 +77,8 @@ class RayHead:
             # Commands take their time here as they do elsewhere.
             "RAY_worker_niceness": "0",
         }
+        if self.tls is not None:
+            environment |= self.tls.environment
         program = Path(sys.executable).with_name("ray")
         subprocess.run([program, *words], env=environment, capture_output=True, check=True)
 

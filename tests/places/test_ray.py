@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -23,11 +26,13 @@ from pycurrent.term import Current, Failed, Ok, Var
 from pycurrent.term import all as all_of
 from pycurrent.testing import Harness
 
+from ..debian import missing
 from ..engine import durable
 from ..engine.doing import do, one
 from ..engine.marks import marked
 from ..engine.test_killed import all_gone, gone
 from .at import printed
+from .authority import Authority
 from .ray_head import RayHead
 from .trials import PRINTED, Trial
 
@@ -168,6 +173,107 @@ async def test_a_cluster_that_can_t_be_used_is_explained(
         assert says in line
         h.find("do a").cancel("enough")
         await h.until(lambda: isinstance(h.output, Failed), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    if shutil.which("openssl") is None:
+        missing("there is no openssl")
+    return Authority(tmp_path_factory.mktemp("authority") / "ca")
+
+
+@pytest.fixture(scope="module")
+def tls_head(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayHead]:
+    """A cluster that talks to those alone whose certificates its authority has signed."""
+    head = RayHead(tmp_path_factory.mktemp("tls-home"), tls=authority.signed("head"))
+    try:
+        head.start()
+        yield head
+    finally:
+        head.stop()
+
+
+async def test_a_cluster_with_certificates_is_used(
+    tls_head: RayHead, authority: Authority, tmp_path: Path
+) -> None:
+    """And with a token, which goes by them."""
+    cluster = tls_head.cluster(tls=authority.signed("engine"))
+
+    async def work(job: Job) -> str:
+        return await says_where(job, cluster)
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+        assert h.output == Ok("ray\n")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "says"),
+    [
+        ("of another authority", "no TLS with "),
+        ("missing", "nowhere.pem can't be read: see tls="),
+    ],
+)
+async def test_a_certificate_that_does_not_fit_is_explained(
+    tls_head: RayHead, tmp_path: Path, certificate: str, says: str
+) -> None:
+    if certificate == "missing":
+        tls = ray.Tls(*[tmp_path / "nowhere.pem"] * 3)
+    else:
+        tls = Authority(tmp_path / "other").signed("engine")
+    cluster = tls_head.cluster(tls=tls)
+
+    async def work(job: Job) -> str:
+        return await says_where(job, cluster)
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: "can't be used: " in h.log("do a"), timeout=30)
+        (line,) = [line for line in h.log("do a").splitlines() if "can't be used: " in line]
+        assert says in line
+        h.find("do a").cancel("enough")
+        await h.until(lambda: h.output == Failed("Cancelled: enough"), timeout=30)
+
+
+async def test_two_clusters_of_one_address_are_used_at_once(head: RayHead, tmp_path: Path) -> None:
+    """They share a driver, which one of them starts."""
+    clusters = {"a": head.cluster(label="one"), "b": head.cluster(label="other")}
+
+    async def work(job: Job, name: str) -> str:
+        return await says_where(job, clusters[name])
+
+    def pipeline() -> Current[None]:
+        return all_of({name: do(partial(work, name=name), name) for name in clusters})
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+        assert h.output == Ok(None)
+
+
+async def test_files_of_drivers_are_removed_a_day_after_their_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the next one is started."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = tmp_path / ".cache" / "pycurrent" / "ray"
+    folder.mkdir(parents=True)
+    for name, days in (("old", 2), ("young", 0)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as left:
+            left.bind(str(folder / name))
+        (folder / f"{name}.log").touch()
+        ended = time.time() - days * 24 * 3600
+        os.utime(folder / name, (ended, ended))
+    cluster = ray.Cluster("127.0.0.1:1")
+
+    async def work(job: Job) -> str:
+        return await says_where(job, cluster)
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: NOT_THERE in h.log("do a"), timeout=30)
+        names = {path.name for path in folder.iterdir()}
+        assert {"young", "young.log"} < names
+        assert not {"old", "old.log"} & names
+        h.find("do a").cancel("enough")
+        await h.until(lambda: h.output == Failed("Cancelled: enough"), timeout=30)
 
 
 @pytest.mark.parametrize(

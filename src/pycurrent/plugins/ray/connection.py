@@ -15,6 +15,7 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from pycurrent.engine.job_host import JobHost
+from pycurrent.engine.leftovers import locked_file
 from pycurrent.engine.process import Process, Processes
 from pycurrent.engine.secret import Secret
 from pycurrent.engine.tasks import in_thread
@@ -28,6 +29,7 @@ _ROOT = Path(__file__).parents[3]
 """Where our package is."""
 _LONGEST_SOCKET = 100
 """Characters that the path of a socket may have."""
+_DAY = 24 * 3600.0
 _PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 """Seconds between two starts of a driver."""
 
@@ -41,6 +43,16 @@ class Tls:
     cert: Path
     key: Path
     ca: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which Ray knows of them."""
+        return {
+            "RAY_USE_TLS": "1",
+            "RAY_TLS_SERVER_CERT": str(self.cert.absolute()),
+            "RAY_TLS_SERVER_KEY": str(self.key.absolute()),
+            "RAY_TLS_CA_CERT": str(self.ca.absolute()),
+        }
 
 
 class NoDriver(Exception):
@@ -89,7 +101,15 @@ class Connection:
             driver.again_at = time.monotonic() + driver.pause
             driver.pause = min(2 * driver.pause, _LONGEST_PAUSE)
             try:
-                await self._start(host, path, driver)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                await in_thread(_remove_left, path.parent)
+                # Another cluster of the same address has the same driver.
+                lock = path.with_suffix(".lock")
+                async with locked_file(lock, host.locks, lambda: None):
+                    found = await _connected(path)
+                    if found is not None:
+                        return found
+                    await self._start(host, path, driver)
             except (OSError, PycurrentError) as error:
                 raise NoDriver(str(error)) from error
             found = await _connected(path)
@@ -108,7 +128,6 @@ class Connection:
         if len(str(path)) > _LONGEST_SOCKET:
             raise NoDriver(f"the path {path} is too long for a socket: use a shorter HOME")
         options = await self._options(path)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         reader, writer = os.pipe()
         # In memory: the token is on no disk.
         given = os.memfd_create("options")
@@ -140,12 +159,7 @@ class Connection:
             text = token if isinstance(token, str) else await in_thread(token.read)
             environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": text}
         if self._tls is not None:
-            environment |= {
-                "RAY_USE_TLS": "1",
-                "RAY_TLS_SERVER_CERT": str(self._tls.cert.absolute()),
-                "RAY_TLS_SERVER_KEY": str(self._tls.key.absolute()),
-                "RAY_TLS_CA_CERT": str(self._tls.ca.absolute()),
-            }
+            environment |= self._tls.environment
         return json.dumps(
             {
                 "address": self.address,
@@ -185,6 +199,20 @@ async def _ended(descriptor: int) -> None:
         await ended
     finally:
         loop.remove_reader(descriptor)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove the files of drivers that have ended, after a day."""
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if path.suffix or time.time() - path.stat().st_mtime < _DAY:
+                continue
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as asking:
+                try:
+                    asking.connect(str(path))
+                except ConnectionRefusedError:
+                    for left in (path, path.with_suffix(".log"), path.with_suffix(".lock")):
+                        left.unlink(missing_ok=True)
 
 
 def _last_line(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 import time
@@ -41,6 +42,8 @@ def explain(error: BaseException, address: str) -> str:
         return f"the cluster does not let the engine in: see token= ({text[:200]})"
     if isinstance(error, TimeoutError):
         return f"{text}: see token= and tls=, and whether {address} is a head of Ray"
+    if isinstance(error, NotTrusted):
+        return text
     if isinstance(error, OSError):
         return f"{text}: see whether a head of Ray runs there, and whether a firewall lets you in"
     return f"{type(error).__name__}: {text[:300]}"
@@ -54,13 +57,47 @@ def end_of(address: str) -> tuple[str, int] | None:
     return host.strip("[]"), int(port)
 
 
+class NotTrusted(OSError):
+    """The certificates of both ends do not fit together."""
+
+
+def _shake_hands(sock: socket.socket, host: str, address: str) -> None:
+    """As Ray does, by its variables. Raises OSError."""
+    import ssl
+
+    cert, key, ca = (
+        os.environ.get(f"RAY_TLS_{name}", "") for name in ("SERVER_CERT", "SERVER_KEY", "CA_CERT")
+    )
+    for path in (cert, key, ca):
+        if not os.access(path, os.R_OK):
+            raise NotTrusted(f"{path or 'a file'} can't be read: see tls=")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        context.load_cert_chain(cert, key)
+        # There the handshake tells whether the other end takes the certificate of this one.
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["h2"])
+        context.wrap_socket(sock, server_hostname=host).close()
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or str(error)
+        raise NotTrusted(f"no TLS with {address} ({why}): see tls=, and its authority") from None
+    except ConnectionError:
+        raise NotTrusted(f"{address} ends the connection: see whether it uses TLS") from None
+
+
 def check_reachable(address: str, seconds: float) -> None:
-    """Raises OSError if nothing listens there. Ray would try for half a minute."""
+    """Raises OSError if nothing listens there, or that is not to be trusted, or does not trust this
+    end. Ray would try for half a minute, and not say why.
+    """
     end = end_of(address)
     if end is None:
         return
     try:
-        socket.create_connection(end, timeout=min(seconds, _REACH)).close()
+        with socket.create_connection(end, timeout=min(seconds, _REACH)) as sock:
+            if os.environ.get("RAY_USE_TLS", "0").lower() in {"1", "true"}:
+                _shake_hands(sock, end[0], address)
+    except NotTrusted:
+        raise
     except TimeoutError:
         raise OSError(f"nothing answers at {address}") from None
     except OSError as error:
