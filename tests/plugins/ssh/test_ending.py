@@ -18,6 +18,7 @@ from pycurrent.plugins.ssh.lifeline import THERE, sent
 from pycurrent.plugins.ssh.said import Marks
 from pycurrent.testing import Harness
 
+from ...debian import MissingPart, have, missing
 from ..sshd import Sshd
 from .processes import clients, held_up, seconds, server_pid, sessions, sleeping
 from .waiting import over
@@ -190,6 +191,11 @@ def test_any_posix_shell_over_there_will_do(
     shell: str, argv: list[str], stdin: bytes, status: int, out: bytes
 ) -> None:
     """The script is the same for all."""
+    program = shell.partition(" ")[0]
+    try:
+        have({program: program})
+    except MissingPart as why:
+        missing(str(why))
     marks = Marks()
     ended, printed = _there(shell, sent(argv, stdin, marks))
     assert (ended, printed) == (status, f"{marks.begun}\n".encode() + out)
