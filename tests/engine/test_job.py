@@ -608,14 +608,17 @@ async def test_confirmation_is_released_in_time_whatever_the_clock_is_set_to(
 
 async def test_the_best_log_rule_gives_the_failures_message(tmp_path: Path) -> None:
     """Of a job that failed; not of one that succeeded or was cancelled."""
+    are_there = asyncio.Event()
 
     async def work(job: Job) -> None:
         await start(job)
+        await are_there.wait()
         job.log("error: disk sda1 is broken")
         raise Failure("exit 1")
 
     async def fine(job: Job) -> None:
         await start(job)
+        await are_there.wait()
         job.log("error: disk sda1 is broken")
 
     gate = Gate()
@@ -627,6 +630,7 @@ async def test_the_best_log_rule_gives_the_failures_message(tmp_path: Path) -> N
         h.engine.log_rules.add(LogRule(r"disk (\w+) is", r"broken disk: \1", 2))
         h.engine.log_rules.add(LogRule(r"error", "some error", 1))
         h.engine.log_rules.add(LogRule(r"Cancelling", "cancelled!", 1))
+        are_there.set()
         await h.settle()
         h.find("do c").cancel("x")
         await h.settle()
