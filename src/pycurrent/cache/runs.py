@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pycurrent.cache.demands import NO_DEMANDS, Demands, Retirement
 from pycurrent.cache.instance import START, Instance
+from pycurrent.cache.operation_type import Key
 from pycurrent.cache.pauses import Pauses
 from pycurrent.cache.states import Abandoned, Run, end_of
 from pycurrent.cache.stopping import see_off
@@ -32,6 +33,7 @@ from pycurrent.term import Failed, Ok
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_run import Explain, Explained
+    from pycurrent.engine.pool import AnyPool
 
 _Limited: TypeAlias = tuple[Instance, Run, Limits]
 """A run that starts without a task that waits for that, within these limits."""
@@ -172,22 +174,41 @@ class Runs:
         if launching:
             self._engine.state.mark_run()
         self._context = copy_context()
+        taken: Counter[AnyPool] = Counter()
         waiting: list[_Limited] = []
         for instance, run in launching:
             limits = self._limits(instance, run)
-            if limits is None:
+            if limits is not None and not self._may_begin_at_once(limits, taken, instance.key):
+                # In the next turn of the loop, as tasks begin: among those that are launched
+                # together nobody comes first who was launched last.
+                if not waiting:
+                    self._engine.loop.call_soon(self._set_off_in_turn, waiting)
+                waiting.append((instance, run, limits))
+            else:
                 waiting = []
                 self._begin(instance, run)
-                continue
-            # In the next turn of the loop, as tasks begin: among those that are launched together
-            # nobody comes first who was launched last.
-            if not waiting:
-                self._engine.loop.call_soon(self._set_off_in_turn, waiting)
-            waiting.append((instance, run, limits))
 
     def _set_off_in_turn(self, waiting: Iterable[_Limited]) -> None:
         for instance, run, limits in waiting:
             self._set_off(instance, run, limits)
+
+    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool], key: Key) -> bool:
+        """True if a run has nothing to wait for, as far as is known; `taken` counts the resources
+        for those that are launched with it.
+        """
+        pool = limits.pool
+        if key.source is not None:
+            return False
+        if not self._engine.config.allows(limits.level) or self._engine.host.paused.is_any:
+            return False
+        if pool is None:
+            return True
+        from pycurrent.engine.pool import Pool
+
+        if not isinstance(pool, Pool):
+            return True
+        taken[pool] += 1
+        return taken[pool] <= pool.capacity - pool.used
 
     def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
         """Start a run without a task that waits for that."""
