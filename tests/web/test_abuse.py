@@ -81,6 +81,7 @@ OPEN = {
     "/favicon.ico",
     "/robots.txt",
     "/api",
+    "/api/v1/openapi.json",
     "/healthz",
     "/readyz",
     "/theme",

@@ -79,6 +79,7 @@ ACTS: dict[str, tuple[dict[str, Any], str | None]] = {
     ),
     "POST /mutes/set": ({"json": {"path": "channel", "reason": "known"}}, None),
     "POST /mutes/remove": ({"json": {"path": "channel"}}, None),
+    "POST /failures/mute": ({"json": {"kind": "real", "reason": "known"}}, None),
 }
 """The acts in an order in which each can be done, and the job that some are about."""
 
