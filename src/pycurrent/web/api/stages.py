@@ -18,8 +18,9 @@ from pycurrent.web.context import ServiceOf
 
 router = api_router("stages")
 
-_MOST_PACES = 200
-"""How many stages are asked about at once: their paths are in an address."""
+_MOST_PACES = 50
+"""How many stages are asked about at once: their paths are in an address, of which the server takes
+64 KiB."""
 
 
 class FoundStageModel(Model):

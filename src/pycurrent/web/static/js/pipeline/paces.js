@@ -4,7 +4,7 @@
 import { get } from "../api.js";
 
 const PAUSE = 300; // milliseconds in which what is wanted is gathered
-const MOST = 100; // stages in a request
+const MOST = 50; // stages in a request
 const LONGEST = 6000; // characters of their paths in a request
 const KEPT = 20_000; // stages
 const WORDS = { slower: "slower than usual", faster: "faster than usual" };
