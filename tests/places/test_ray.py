@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -249,12 +250,19 @@ async def test_two_clusters_of_one_address_are_used_at_once(head: RayHead, tmp_p
         assert h.output == Ok(None)
 
 
+@pytest.fixture
+def short_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home of this test: the paths of sockets are short."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="home-") as home:
+        monkeypatch.setenv("HOME", home)
+        yield Path(home)
+
+
 async def test_files_of_drivers_are_removed_a_day_after_their_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, short_home: Path
 ) -> None:
     """When the next one is started."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    folder = tmp_path / ".cache" / "pycurrent" / "ray"
+    folder = short_home / ".cache" / "pycurrent" / "ray"
     folder.mkdir(parents=True)
     for name, days in (("old", 2), ("young", 0)):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as left:
