@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import os
+import shlex
 import signal
 import socket
 import struct
@@ -27,6 +30,9 @@ from pycurrent.places import (
 )
 from pycurrent.places.frames import Kind
 from pycurrent.plugins import slurm
+from pycurrent.plugins.ray.shells import Shells
+
+from ..engine.test_killed import all_gone
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -194,3 +200,33 @@ def test_the_holder_of_an_allocation_begins_agents_itself(home: Path) -> None:
                 served.close()
                 assert asking.recv(4) == bytes(4)
         holder.terminate()
+
+
+async def test_a_connection_that_has_ended_leaves_no_descriptor_open() -> None:
+    """At a node of Ray, where thousands go by one process."""
+    shells, python = Shells(), shlex.quote(sys.executable)
+
+    async def used() -> None:
+        shell = await shells.begin(start_words(python), serve_words(python))
+        printed, _, _ = await shell.take()
+        assert printed.startswith(frames.MARK)
+        await shell.end()
+        await asyncio.sleep(0)  # what is closed is so in the next turn
+
+    await used()
+    before = sorted(Path("/proc/self/fd").iterdir())
+    gc.disable()
+    try:
+        for _ in range(3):
+            await used()
+        assert sorted(Path("/proc/self/fd").iterdir()) == before
+    finally:
+        gc.enable()
+        (server,) = [pid for pid in children_of(os.getpid()) if _serves(pid)]
+        os.kill(server, signal.SIGKILL)
+        await all_gone([server])
+
+
+def _serves(pid: int) -> bool:
+    """True for an agent server."""
+    return agent_arguments()[0].encode() in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -59,9 +60,13 @@ class Shell:
         streams: tuple[asyncio.StreamReader, asyncio.StreamReader],
         ended: Awaitable[int],
         kill: Callable[[], None],
+        *others: asyncio.StreamWriter,
     ) -> None:
-        """`ended` gives its status, and `kill` ends it, when it has begun."""
-        self.stdin = stdin
+        """`ended` gives its status, and `kill` ends it, when it has begun. `others` are closed with
+        its input.
+        """
+        self._stdin = stdin
+        self._others = others
         self._streams = streams
         self._ended = asyncio.ensure_future(ended)
         self._kill = kill
@@ -73,10 +78,10 @@ class Shell:
         """More input; none is its end. It is dropped if nobody reads it any more."""
         with contextlib.suppress(OSError):
             if data:
-                self.stdin.write(data)
-                await self.stdin.drain()
+                self._stdin.write(data)
+                await self._stdin.drain()
             else:
-                self.stdin.write_eof()
+                self._stdin.write_eof()
 
     async def take(self) -> tuple[bytes, bytes, int | None]:
         """The bytes that have come on both streams, and the status, when all have."""
@@ -94,7 +99,8 @@ class Shell:
 
     async def end(self) -> None:
         """It is needed no more: the agent ends when nobody is at the other end."""
-        self.stdin.close()
+        for writer in (self._stdin, *self._others):
+            writer.close()
         for read in self._reads:
             if read is not None:
                 read.cancel()
@@ -109,8 +115,10 @@ class Shell:
 class _Server:
     """An agent server, as long as it is there."""
 
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(self, control: socket.socket, process: Process) -> None:
         self._control = control
+        # It would be killed when nobody refers to it.
+        self._process = process
         self._loop = asyncio.get_running_loop()
         self._numbers = 0
         self._ended: dict[int, asyncio.Future[int]] = {}
@@ -130,12 +138,13 @@ class _Server:
             try:
                 socket.send_fds(self._control, [struct.pack("!i", number)], stdio)
             except OSError:
+                del self._ended[number]
                 ours.close()
                 ours_err.close()
                 raise
         reader, writer = await asyncio.open_connection(sock=ours, limit=_CHUNK)
-        errors, _ = await asyncio.open_connection(sock=ours_err, limit=_CHUNK)
-        return Shell(writer, (reader, errors), ended, lambda: self._kill(number))
+        errors, other = await asyncio.open_connection(sock=ours_err, limit=_CHUNK)
+        return Shell(writer, (reader, errors), ended, lambda: self._kill(number), other)
 
     def _kill(self, number: int) -> None:
         pid = self._pids.get(number)
@@ -210,7 +219,7 @@ class Shells:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         with theirs:
-            await asyncio.create_subprocess_exec(
+            process = await asyncio.create_subprocess_exec(
                 "/bin/sh",
                 "-c",
                 _with_python(words),
@@ -220,4 +229,4 @@ class Shells:
                 env=environment(),
                 start_new_session=True,
             )
-        return _Server(ours)
+        return _Server(ours, process)
