@@ -518,6 +518,14 @@ async def test_pause_and_resume_hold_what_has_not_begun(
             assert (ended.status, why in ended.err) == (ClientExit.USAGE, True), ended.err
 
 
+@builder("frob", level=Level.HARMLESS, label="frob {key}")
+async def frob(job: Job, key: str) -> str:
+    """Fails, unless its key is c."""
+    if key != "c":
+        raise current.Failure("no answer in 3 s")
+    return key
+
+
 async def test_mute_leaves_a_failure_out_of_the_status(
     tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
@@ -525,12 +533,6 @@ async def test_mute_leaves_a_failure_out_of_the_status(
 
     def pipeline() -> Current[None]:
         return current.all([frob("a"), frob("b").map(str.upper), frob("c")])
-
-    @builder("frob", level=Level.HARMLESS, label="frob {key}")
-    async def frob(job: Job, key: str) -> str:
-        if key != "c":
-            raise current.Failure("no answer in 3 s")
-        return key
 
     async with running_site(pipeline, tmp_path / "state") as site:
         client = Client(site, capsysbinary)
@@ -575,12 +577,6 @@ async def test_mute_takes_all_that_fail_now_and_match(
 
     def pipeline() -> Current[None]:
         return current.all([frob("a"), frob("b"), frob("c")])
-
-    @builder("frob", level=Level.HARMLESS, label="frob {key}")
-    async def frob(job: Job, key: str) -> str:
-        if key != "c":
-            raise current.Failure("no answer in 3 s")
-        return key
 
     async with running_site(pipeline, tmp_path / "state") as site:
         client = Client(site, capsysbinary)

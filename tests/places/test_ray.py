@@ -163,17 +163,21 @@ async def test_a_cluster_that_can_t_be_used_is_explained(
     head: RayHead, tmp_path: Path, cluster: Callable[[RayHead], ray.Cluster], says: str
 ) -> None:
     """In a line of the log; the job waits until it can be."""
-    pool = cluster(head)
+    assert says in await explained(cluster(head), tmp_path / "state")
+
+
+async def explained(cluster: ray.Cluster, state: Path) -> str:
+    """The one line of the log of a job that waits for a cluster which can't be used."""
 
     async def work(job: Job) -> str:
-        return await says_where(job, pool)
+        return await says_where(job, cluster)
 
-    async with one(tmp_path / "state", work) as h:
+    async with one(state, work) as h:
         await h.until(lambda: "can't be used: " in h.log("do a"), timeout=30)
         (line,) = [line for line in h.log("do a").splitlines() if "can't be used: " in line]
-        assert says in line
         h.find("do a").cancel("enough")
-        await h.until(lambda: isinstance(h.output, Failed), timeout=30)
+        await h.until(lambda: h.output == Failed("Cancelled: enough"), timeout=30)
+    return line
 
 
 @pytest.fixture(scope="module")
@@ -222,17 +226,7 @@ async def test_a_certificate_that_does_not_fit_is_explained(
         tls = ray.Tls(*[tmp_path / "nowhere.pem"] * 3)
     else:
         tls = Authority(tmp_path / "other").signed("engine")
-    cluster = tls_head.cluster(tls=tls)
-
-    async def work(job: Job) -> str:
-        return await says_where(job, cluster)
-
-    async with one(tmp_path / "state", work) as h:
-        await h.until(lambda: "can't be used: " in h.log("do a"), timeout=30)
-        (line,) = [line for line in h.log("do a").splitlines() if "can't be used: " in line]
-        assert says in line
-        h.find("do a").cancel("enough")
-        await h.until(lambda: h.output == Failed("Cancelled: enough"), timeout=30)
+    assert says in await explained(tls_head.cluster(tls=tls), tmp_path / "state")
 
 
 async def test_two_clusters_of_one_address_are_used_at_once(head: RayHead, tmp_path: Path) -> None:
@@ -270,18 +264,10 @@ async def test_files_of_drivers_are_removed_a_day_after_their_end(
         (folder / f"{name}.log").touch()
         ended = time.time() - days * 24 * 3600
         os.utime(folder / name, (ended, ended))
-    cluster = ray.Cluster("127.0.0.1:1")
-
-    async def work(job: Job) -> str:
-        return await says_where(job, cluster)
-
-    async with one(tmp_path / "state", work) as h:
-        await h.until(lambda: NOT_THERE in h.log("do a"), timeout=30)
-        names = {path.name for path in folder.iterdir()}
-        assert {"young", "young.log"} < names
-        assert not {"old", "old.log"} & names
-        h.find("do a").cancel("enough")
-        await h.until(lambda: h.output == Failed("Cancelled: enough"), timeout=30)
+    assert NOT_THERE in await explained(ray.Cluster("127.0.0.1:1"), tmp_path / "state")
+    names = {path.name for path in folder.iterdir()}
+    assert {"young", "young.log"} < names
+    assert not {"old", "old.log"} & names
 
 
 @pytest.mark.parametrize(
