@@ -19,6 +19,10 @@ FOLDER = Path.home() / ".cache" / "pycurrent-tests"
 """What test sessions have in common."""
 
 
+PACKAGES = {"busybox": "busybox-static"}
+"""Where programs are that several kinds of tests use. Images have no libraries for another one."""
+
+
 class MissingPart(Exception):
     """The tests can't run here, and why."""
 

@@ -84,6 +84,9 @@ class DockerEngine:
         (root / "bin").mkdir(parents=True)
         busybox = shutil.which("busybox")
         assert busybox is not None
+        assert b"/ld-" not in Path(busybox).read_bytes(), (
+            "a busybox that needs libraries: install busybox-static"
+        )
         shutil.copy(busybox, root / "bin/busybox")
         for applet in subprocess.check_output([busybox, "--list"], text=True).split():
             if applet != "busybox":

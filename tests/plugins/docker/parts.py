@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...debian import FOLDER, MissingPart, apt, install, one_at_a_time, release, run
+from ...debian import FOLDER, PACKAGES, MissingPart, apt, install, one_at_a_time, release, run
 
 PROGRAMS = {
     "docker": "docker.io",
     "dockerd": "docker.io",
     "docker-registry": "docker-registry",
     "htpasswd": "apache2-utils",
-    "busybox": "busybox-static",
+    "busybox": PACKAGES["busybox"],
     "ip": "iproute2",
     "iptables": "iptables",
 }

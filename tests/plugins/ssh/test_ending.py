@@ -18,7 +18,7 @@ from pycurrent.plugins.ssh.lifeline import THERE, sent
 from pycurrent.plugins.ssh.said import Marks
 from pycurrent.testing import Harness
 
-from ...debian import MissingPart, have, missing
+from ...debian import PACKAGES, MissingPart, have, missing
 from ..sshd import Sshd
 from .processes import clients, held_up, seconds, server_pid, sessions, sleeping
 from .waiting import over
@@ -193,7 +193,7 @@ def test_any_posix_shell_over_there_will_do(
     """The script is the same for all."""
     program = shell.partition(" ")[0]
     try:
-        have({program: program})
+        have({program: PACKAGES.get(program, program)})
     except MissingPart as why:
         missing(str(why))
     marks = Marks()
