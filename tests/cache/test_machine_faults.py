@@ -104,15 +104,18 @@ async def test_it_is_said_why_and_when(
     """In the job's log, on the terminal, in the metadata, and to who counts ends."""
     op = Frail(FULL, "done")
     ends: list[JobEnd] = []
+    wanted = Var("wanted", False)
 
     def pipeline() -> Current[Any]:
         stage = frail(op)
-        return pair(stage.state(), metadata(stage))
+        told = pair(stage.state(), metadata(stage))
+        return wanted.get().bind(lambda yes: told if yes else constant("unwanted"))
 
     async with engine(pipeline) as h:
         h.engine.service(ResultCache).runs.on_ended(
             lambda ended: ends.extend(end for _, end in ended)
         )
+        wanted.set(True)
         await h.settle()
         why = "OSError: [Errno 28] No space left on device"
         note = f"tried again at 00:00:01 UTC: {why}"

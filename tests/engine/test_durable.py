@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,7 +53,8 @@ async def killed(plan: str, folder: Path, *, lease: float = 30.0) -> AsyncIterat
         yield mark
     finally:
         for pid in marked(mark):
-            os.kill(pid, 9)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 async def go(folder: Path) -> None:
@@ -178,8 +180,11 @@ async def test_a_command_waits_when_nobody_reads_what_it_prints(tmp_path: Path) 
 async def test_what_a_command_waits_for_that_prints_too_much_is_shown(tmp_path: Path) -> None:
     """By `why`, with what its spool takes, for as long as it has to wait."""
 
+    held_up = asyncio.Event()
+
     async def work(job: Job) -> str:
         await job.start(level=Level.HARMLESS)
+        await held_up.wait()
         await job.exec(["sh", "-c", f"yes {durable.LINE} | head -c {durable.MUCH}"])
         return "done"
 
@@ -190,6 +195,7 @@ async def test_what_a_command_waits_for_that_prints_too_much_is_shown(tmp_path: 
         async with AsyncExitStack() as nobody_copies:
             for _ in range(COPIERS):
                 await nobody_copies.enter_async_context(turns)
+            held_up.set()
             await h.until(lambda: " takes 4" in str(h.engine.why("work")), timeout=30)
             assert "it waits for the log to have what a command has" in str(h.engine.why("work"))
             assert h.log("does a").count("It waits with what it prints until this log") == 1

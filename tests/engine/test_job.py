@@ -13,7 +13,8 @@ import pytest
 
 from pycurrent.engine import Config, DrivenJob, Job, JobState, Level, Limits, LogRule, Pool
 from pycurrent.errors import UsageError
-from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, all
+from pycurrent.incr import Budget
+from pycurrent.term import Active, Activity, Current, Failed, Failure, Ok, Stats, Var, all, constant
 from pycurrent.testing import Harness
 
 from .doing import Gate, cancelled, do, ended, one, start
@@ -388,11 +389,21 @@ async def test_a_hook_that_fails_is_logged_and_changes_nothing(tmp_path: Path) -
 async def test_a_job_that_is_created_can_be_cancelled(tmp_path: Path) -> None:
     """Before its first line has run, it never runs."""
     ran: list[Job] = []
+    wanted = Var("wanted", False)
 
     async def work(job: Job) -> None:
         ran.append(job)
 
-    async with one(tmp_path, work) as h:
+    def pipeline() -> Current[str]:
+        return wanted.get().bind(lambda yes: do(work) if yes else constant("unwanted"))
+
+    async with Harness(pipeline, state_dir=tmp_path) as h:
+        h.engine.opened.stepping.budget = Budget(
+            60
+        )  # A step is one turn, and jobs begin in the next.
+        wanted.set(True)
+        while not h.jobs:  # noqa: ASYNC110 - nothing tells of it before the job begins
+            await asyncio.sleep(0)
         h.find("do a").cancel("never mind")
         await h.settle()
         assert (h.output, ran) == (cancelled("never mind"), [])

@@ -22,7 +22,8 @@ async def test_advancing_goes_from_one_time_to_the_next(tmp_path: Path) -> None:
     async def hourly(job: Job) -> None:
         hours.append(h.clock.now().hour)
 
-    async with Harness(hourly, state_dir=tmp_path) as h:
+    h = Harness(hourly, state_dir=tmp_path)
+    async with h:
         await h.advance(24 * HOUR)
         assert hours == [*range(24), 0]
         assert h.clock.now() == START + 24 * HOUR
@@ -53,7 +54,8 @@ async def test_what_waits_for_times_of_both_kinds_comes_in_its_order(tmp_path: P
     def pipeline() -> Current[None]:
         return current.all([sleeps(), times_out()])
 
-    async with Harness(pipeline, state_dir=tmp_path) as h:
+    h = Harness(pipeline, state_dir=tmp_path)
+    async with h:
         h.engine.clock.call_at(START + 2.5 * MINUTE, lambda: events.append("date"))
         await h.advance(10 * MINUTE)
         assert events == ["1 min", "timed out", "2 min", "date", "3 min"]
