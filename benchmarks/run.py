@@ -21,6 +21,7 @@ from time import perf_counter
 
 from benchmarks import (
     checkouts,
+    cluster_queue,
     core,
     disk,
     drained,
@@ -73,6 +74,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     *durable.BENCHMARKS,
     *hosts.BENCHMARKS,
     *slurm_jobs.BENCHMARKS,
+    *cluster_queue.BENCHMARKS,
     *ray_jobs.BENCHMARKS,
 )
 QUICK = 50

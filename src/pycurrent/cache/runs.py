@@ -33,7 +33,7 @@ from pycurrent.term import Failed, Ok
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
     from pycurrent.engine.job_run import Explain, Explained
-    from pycurrent.engine.pool import AnyPool
+    from pycurrent.engine.pool import Pool
 
 _Limited: TypeAlias = tuple[Instance, Run, Limits]
 """A run that starts without a task that waits for that, within these limits."""
@@ -174,7 +174,7 @@ class Runs:
         if launching:
             self._engine.state.mark_run()
         self._context = copy_context()
-        taken: Counter[AnyPool] = Counter()
+        taken: Counter[Pool] = Counter()
         waiting: list[_Limited] = []
         for instance, run in launching:
             limits = self._limits(instance, run)
@@ -192,7 +192,7 @@ class Runs:
         for instance, run, limits in waiting:
             self._set_off(instance, run, limits)
 
-    def _may_begin_at_once(self, limits: Limits, taken: Counter[AnyPool], key: Key) -> bool:
+    def _may_begin_at_once(self, limits: Limits, taken: Counter[Pool], key: Key) -> bool:
         """True if a run has nothing to wait for, as far as is known; `taken` counts the resources
         for those that are launched with it.
         """
@@ -203,12 +203,11 @@ class Runs:
             return False
         if pool is None:
             return True
-        from pycurrent.engine.pool import Pool
-
-        if not isinstance(pool, Pool):
+        entry = pool.entry
+        if entry is None:
             return True
-        taken[pool] += 1
-        return taken[pool] <= pool.capacity - pool.used
+        taken[entry] += 1
+        return taken[entry] <= entry.capacity - entry.used
 
     def _set_off(self, instance: Instance, run: Run, limits: Limits) -> None:
         """Start a run without a task that waits for that."""
@@ -243,13 +242,13 @@ class Runs:
         """The limits within which a run can be started without a task that waits for that."""
         if self._engine.leftovers:
             return None
-        from pycurrent.engine.custom_pool import CustomPool
-
         try:
             limits = run.operation.started_with(instance.key.value)
         except Exception:
             return None  # Raised again in the job, whose failure it is.
-        return None if limits is None or isinstance(limits.pool, CustomPool) else limits
+        if limits is None or (limits.pool is not None and limits.pool.entry is None):
+            return None
+        return limits
 
     def given_up(self, instance: Instance, run: Run) -> None:
         """A job that was set off was told to end while it waited."""
@@ -313,10 +312,12 @@ class Runs:
                     op_type.id, instance.key.digest, job.note, job.waiting_for
                 )
             limits = None
-            if not job.has_begun:
+            if not (job.has_begun or job.is_starting):
                 limits = run.operation.started_with(instance.key.value)
             key, value = op_type.given_key(instance.key), op_type.given_value(run.target)
-            if limits is not None:
+            if job.is_starting:
+                await job.finish_start()
+            elif limits is not None:
                 await limits.start(job)
             if job.goes_on:
                 await job.commands.begin()

@@ -24,7 +24,7 @@ class CustomPool(Generic[R_co]):
     def __init__(
         self,
         label: str,
-        acquire: Callable[[Any], AbstractAsyncContextManager[R_co]],
+        acquire: Callable[..., AbstractAsyncContextManager[R_co]],
         restore: Callable[[Any, Any], AbstractAsyncContextManager[R_co]] | None = None,
     ) -> None:
         if not isinstance(label, str) or not callable(acquire):
@@ -48,6 +48,14 @@ class CustomPool(Generic[R_co]):
     @property
     def counting(self) -> Pool | None:
         """The pool that counts its resources and has the queue, if there is one here."""
+        return None
+
+    @property
+    def entry(self) -> Pool | None:
+        """The pool through which its jobs pass before they ask for a resource, if there is one:
+        there they wait without a task. Then `acquire(job, lender)` is called with what that one has
+        lent, to be given back with the resource, or as soon as the job need not hold it.
+        """
         return None
 
     def __repr__(self) -> str:

@@ -397,30 +397,41 @@ class DrivenJob(WorkingJob, Tickets):
         except UsageError:
             check_start(level, pool, timeout, priority)  # It names the call.
             raise
-        if isinstance(pool, CustomPool) and pool.lends_places:
-            self._check_place(pool)
-        start = self._take_on(limits)
-        resource = None
+        self._take_on(limits)
+        return await self.finish_start()
+
+    async def finish_start(self) -> Any:
+        """Go on with its start, as the task that does its work, until the work may begin. Gives
+        the resource of a custom pool.
+        """
+        start, limits = self._start, self.limits
+        assert start is not None
+        assert limits is not None
+        pool, resource = limits.pool, None
         try:
             if isinstance(pool, CustomPool):
+                why_not = self._why_not_at(pool)
+                if why_not is not None:
+                    raise UsageError(why_not)
                 resource = await self._take(pool, start)
             await start.passed()
         finally:
             self._start = None
         if isinstance(pool, CustomPool):
             self._hold(pool, resource)
-        self._begin(timeout)
+        self._begin(limits.timeout)
         return resource
 
-    def _check_place(self, pool: CustomPool[Any]) -> None:
-        """Raise `UsageError` if its work can't be done at another place."""
+    def _why_not_at(self, pool: CustomPool[Any]) -> str | None:
+        """Why its work can't be done at the places of a pool; None if it can, or there are none."""
+        if not pool.lends_places:
+            return None
         if self._owner.is_local(self):
-            raise UsageError(
+            return (
                 f"{self.op} needs files of the engine's machine, so it can't run at another place,"
                 f" which pool {pool.label} would lend it: give it another pool, or none"
             )
-        if sys.platform != "linux":
-            raise UsageError(f"pool {pool.label} needs an engine on Linux")
+        return None if sys.platform == "linux" else f"pool {pool.label} needs an engine on Linux"
 
     def _hold(self, pool: CustomPool[Any], resource: Any) -> None:
         """It has a resource: have the next engine know that, and go where it is."""
@@ -450,30 +461,43 @@ class DrivenJob(WorkingJob, Tickets):
                 self._durable_commands.give_up()
             return await self.resources.take_again(pool, self, self._durable_commands.held)
         while True:
-            await start.released()
-            start.say_that_it_waits(pool)
+            await start.passed()
+            start.say_that_it_waits()
             resource = await self.resources.take(pool, self)
             if start.passes_pauses():
                 return resource
             await self.resources.give_back(pool, self.note)
 
     def set_off(self, limits: Limits) -> bool:
-        """Start it as `start` does, but without a task that waits; not with a custom pool.
+        """Start it as `start` does, but without a task that waits.
 
-        True if its work may begin at once. Else its owner is told when it waits no longer.
+        True if a task may do its work at once. Else its owner is told when it waits no longer. If
+        it `is_starting` then, as a custom pool is yet to be asked, its task begins with
+        `finish_start`.
         """
-        if self._take_on(limits).set_off():
-            self._start = None
-            self._begin(limits.timeout)
-            return True
-        return False
+        start, pool = self._take_on(limits), limits.pool
+        if isinstance(pool, CustomPool) and self._why_not_at(pool) is not None:
+            return True  # Its task says so.
+        if not start.set_off():
+            return False
+        self._pass(limits)
+        return True
 
     def begin_without_task(self) -> None:
         """It was set off, and waits no longer. Called by its start."""
         assert self.limits is not None
-        self._start = None
-        self._begin(self.limits.timeout)
+        self._pass(self.limits)
         self._owner.job_waited(self)
+
+    def _pass(self, limits: Limits) -> None:
+        if not isinstance(limits.pool, CustomPool):
+            self._start = None
+            self._begin(limits.timeout)
+
+    @property
+    def is_starting(self) -> bool:
+        """True from the call of `start` or `set_off` until its work begins, or never will."""
+        return self._start is not None
 
     def _take_on(self, limits: Limits) -> JobStart:
         if self.limits is not None or self.state is not JobState.CREATED:

@@ -26,7 +26,7 @@ from pycurrent.engine.job_state import JobState
 from pycurrent.engine.level import Level
 from pycurrent.engine.limits import Limits
 from pycurrent.engine.paused import Pause, StagePath
-from pycurrent.engine.pool import AnyPool, Lender, Pool, QueuePlace, Waiter
+from pycurrent.engine.pool import Lender, Pool, QueuePlace, Waiter
 from pycurrent.engine.resources import Resources
 from pycurrent.term import Untrusted
 
@@ -140,11 +140,6 @@ class JobStart(QueuePlace):
         while not self._may_begin():
             await self._wake_up()
 
-    async def released(self) -> None:
-        """Wait for people alone: for confirmation, and until nothing is paused."""
-        while not (self._passes_confirmation() and self.passes_pauses()):
-            await self._wake_up()
-
     async def _wake_up(self) -> None:
         """Wait until it is woken up."""
         self._woken = asyncio.get_running_loop().create_future()
@@ -173,8 +168,7 @@ class JobStart(QueuePlace):
         """Leave the queues in which it waits, and what it has got there."""
         self._is_held = False
         if self.line is not None:
-            assert isinstance(self._limits.pool, Pool)
-            self._limits.pool.leave(self)
+            self._leave_line()
         elif self._job.state is JobState.WAITING_FOR_CONFIRMATION:
             self._job.host.confirmations.forget(self._level, self.wake)
             self._job.host.approved.forget(self.wake)
@@ -244,11 +238,9 @@ class JobStart(QueuePlace):
         self.pause = self._find_pause()
         if self.pause is None:
             return True
-        job, pool = self._job, self._limits.pool
-        if isinstance(pool, Pool):
-            pool.leave(self)
-            if job.holds_resource:
-                job.resources.drop()
+        job = self._job
+        self._leave_line()
+        job.resources.drop()
         if self.pause != before:
             job.note(f"Waiting: {self.pause}")
             if job.state is JobState.PAUSED:
@@ -264,18 +256,30 @@ class JobStart(QueuePlace):
         pool = None if limits.pool is None else limits.pool.label
         return paused.of(limits.level, pool, lambda: job.stages)
 
-    def _gets_resource(self) -> bool:
+    @property
+    def _entry(self) -> Pool | None:
+        """The pool in whose queue it waits."""
         pool = self._limits.pool
-        if not isinstance(pool, Pool) or self._job.holds_resource:
+        return None if pool is None else pool.entry
+
+    def _leave_line(self) -> None:
+        if self.line is not None:
+            entry = self._entry
+            assert entry is not None
+            entry.leave(self)
+
+    def _gets_resource(self) -> bool:
+        entry = self._entry
+        if entry is None or self._job.holds_resource:
             return True
         if self.line is not None:
             return False
-        lender = pool.take(self._job)
+        lender = entry.take(self._job)
         if lender is not None:
             self._job.resources.hold(lender)
             return True
-        self.say_that_it_waits(pool)
-        pool.queue(self, self._limits.priority)
+        self.say_that_it_waits()
+        entry.queue(self, self._limits.priority)
         return False
 
     def _take_over(self) -> None:
@@ -284,9 +288,13 @@ class JobStart(QueuePlace):
         if isinstance(pool, Pool) and not self._job.holds_resource:
             self._job.resources.hold(pool.take_over(self._job))
 
-    def say_that_it_waits(self, pool: AnyPool) -> None:
-        self._job.note(f"Waiting for a resource of pool {pool.label}")
-        self._job.transition(JobState.QUEUED)
+    def say_that_it_waits(self) -> None:
+        """It waits for a resource of its pool. Said twice is fine."""
+        pool = self._limits.pool
+        assert pool is not None
+        if self._job.state is not JobState.QUEUED:
+            self._job.note(f"Waiting for a resource of pool {pool.label}")
+            self._job.transition(JobState.QUEUED)
 
     def granted(self, lender: Lender) -> bool:
         """The pool has handed a resource to the job."""

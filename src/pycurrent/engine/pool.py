@@ -212,6 +212,11 @@ class Pool:
         return self
 
     @property
+    def entry(self) -> Pool:
+        """The pool through which its jobs pass: itself."""
+        return self
+
+    @property
     def waiting(self) -> list[Waiter]:
         """The jobs in the queue, the next one first.
 
@@ -305,9 +310,13 @@ class Pool:
         return next(self._tickets)
 
     @asynccontextmanager
-    async def acquire(self, job: Waiter, priority: int | None = None) -> AsyncIterator[None]:
-        """Hold one of the resources for the block; wait at the job's priority, or another one."""
-        lender = self.take(job)
+    async def acquire(
+        self, job: Waiter, priority: int | None = None, lender: Lender | None = None
+    ) -> AsyncIterator[None]:
+        """Hold one of the resources for the block; wait at the job's priority, or another one. The
+        job may have one already, from this `lender`.
+        """
+        lender = lender or self.take(job)
         if lender is None:
             lender = await self._granted(job, job.priority if priority is None else priority)
         try:

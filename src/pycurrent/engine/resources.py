@@ -29,8 +29,13 @@ class Resources:
         self._lender = lender
 
     async def take(self, pool: CustomPool[Any], job: Waiter) -> Any:
-        """Wait for a resource of the pool, and return it. Not while it holds another one."""
-        return await self._hold_by(pool.acquire(job))
+        """Wait for a resource of the pool, and return it. A resource of the pool's entry that the
+        job holds goes to the pool.
+        """
+        lender, self._lender = self._lender, None
+        return await self._hold_by(
+            pool.acquire(job) if lender is None else pool.acquire(job, lender)
+        )
 
     async def take_again(self, pool: CustomPool[Any], job: Waiter, told: object) -> Any:
         """Hold again the resource that the job has had under an earlier engine, and return it."""

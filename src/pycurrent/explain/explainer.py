@@ -260,7 +260,7 @@ class Explainer:
     def _in_queue(self, job: DrivenJob, pool: AnyPool) -> Reason:
         place = waiting = share = None
         most = NAMED
-        counts = pool.counting
+        counts = pool.entry
         if counts is not None:
             place, waiting, share = counts.place(job), counts.queue_length, counts.share_of(job)
             most = min(counts.used, NAMED)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.place import Place, PlaceLost
 from pycurrent.engine.place_asking import ask
-from pycurrent.engine.pool import Pool
+from pycurrent.engine.pool import Lender, Pool
 
 if TYPE_CHECKING:
     from pycurrent.engine.driven_job import DrivenJob
@@ -73,13 +73,17 @@ class PlacePool(CustomPool[Place]):
         """The places, those that are not there included."""
         return [seat.place for seat in self._seats]
 
+    @property
+    def entry(self) -> Pool:
+        return self.queue
+
     def told(self, resource: object) -> object:
         assert isinstance(resource, Place)
         return resource.name
 
     @asynccontextmanager
-    async def _acquire(self, job: DrivenJob) -> AsyncIterator[Place]:
-        async with self.queue.acquire(job):
+    async def _acquire(self, job: DrivenJob, lender: Lender | None = None) -> AsyncIterator[Place]:
+        async with self.queue.acquire(job, lender=lender):
             seat = await self._seat_for(job)
             try:
                 yield seat.place

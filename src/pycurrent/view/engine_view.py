@@ -308,8 +308,8 @@ def show_job(job: DrivenJob, *, placed: bool = True) -> JobView:
     """A job that has not ended; not `placed`: without its place in a queue."""
     if not placed or job.state is not JobState.QUEUED:
         return _show_job(job, None)
-    counts = None if job.pool is None else job.pool.counting
-    return _show_job(job, None if counts is None else counts.place(job))
+    queue = None if job.pool is None else job.pool.entry
+    return _show_job(job, None if queue is None else queue.place(job))
 
 
 def show_jobs(jobs: Iterable[DrivenJob]) -> tuple[JobView, ...]:
@@ -325,9 +325,9 @@ def one_by_one(jobs: Iterable[DrivenJob]) -> Iterator[JobView]:
     shown = [*jobs]
     queued: dict[Pool, list[DrivenJob]] = {}
     for job in shown:
-        counts = None if job.pool is None else job.pool.counting
-        if job.state is JobState.QUEUED and counts is not None:
-            queued.setdefault(counts, []).append(job)
+        queue = None if job.pool is None else job.pool.entry
+        if job.state is JobState.QUEUED and queue is not None:
+            queued.setdefault(queue, []).append(job)
     places: dict[object, int] = {
         job: place
         for pool, waiting in queued.items()

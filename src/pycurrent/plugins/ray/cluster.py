@@ -14,7 +14,7 @@ import msgspec
 
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.place import Place, PlaceLost
-from pycurrent.engine.pool import Pool
+from pycurrent.engine.pool import Lender, Pool
 from pycurrent.engine.secret import Secret
 from pycurrent.errors import UsageError
 from pycurrent.plugins.ray.connection import Connection, Tls
@@ -62,6 +62,10 @@ class RayPool(CustomPool[Place]):
     def counting(self) -> Pool | None:
         return self._queue
 
+    @property
+    def entry(self) -> Pool:
+        return self._asking if self._queue is None else self._queue
+
     def told(self, resource: object) -> object:
         assert isinstance(resource, RayPlace)
         return msgspec.to_builtins(resource.at)
@@ -71,13 +75,14 @@ class RayPool(CustomPool[Place]):
         return RayPlace(at, way.connection.socket_of(job.host), way.python, way.lease)
 
     @asynccontextmanager
-    async def _acquire(self, job: DrivenJob) -> AsyncIterator[Place]:
+    async def _acquire(self, job: DrivenJob, lender: Lender | None = None) -> AsyncIterator[Place]:
         async with AsyncExitStack() as held:
             if self._queue is not None:
-                await held.enter_async_context(self._queue.acquire(job))
-            yield self._place(job, await self._reserve(job, held))
+                await held.enter_async_context(self._queue.acquire(job, lender=lender))
+                lender = None
+            yield self._place(job, await self._reserve(job, held, lender))
 
-    async def _reserve(self, job: DrivenJob, held: AsyncExitStack) -> Placed:
+    async def _reserve(self, job: DrivenJob, held: AsyncExitStack, lender: Lender | None) -> Placed:
         reservation: Reservation | None = None
 
         def why() -> str:
@@ -86,7 +91,7 @@ class RayPool(CustomPool[Place]):
             return reservation.why
 
         with job.waiting_for(why):
-            async with self._asking.acquire(job):
+            async with self._asking.acquire(job, lender=lender):
                 reservation = Reservation(self._way.connection, job, self._shape)
                 held.push_async_callback(reservation.close)
                 return await reservation.placed()

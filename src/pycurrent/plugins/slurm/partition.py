@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.place import Place, PlaceLost
 from pycurrent.engine.place_asking import ask
-from pycurrent.engine.pool import Pool
+from pycurrent.engine.pool import Lender, Pool
 from pycurrent.engine.tasks import cancelled, uncancellable
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.places import agent_arguments, program_words
@@ -118,6 +118,10 @@ class Partition(CustomPool[Place]):
     def counting(self) -> Pool:
         return self.queue
 
+    @property
+    def entry(self) -> Pool:
+        return self.queue
+
     def told(self, resource: object) -> object:
         assert isinstance(resource, AllocationPlace)
         return [resource.number, resource.socket, resource.node]
@@ -134,12 +138,12 @@ class Partition(CustomPool[Place]):
     # Allocations
 
     @asynccontextmanager
-    async def _acquire(self, job: DrivenJob) -> AsyncIterator[Place]:
+    async def _acquire(self, job: DrivenJob, lender: Lender | None = None) -> AsyncIterator[Place]:
         # Known to nobody else: a user who knows it may have things started there.
         socket = f"pycurrent-{secrets.token_hex(16)}"
         name = socket[:20]
         what = f"--name={name}"
-        async with self.queue.acquire(job):
+        async with self.queue.acquire(job, lender=lender):
             try:
                 number = await self._submitted(job, name, socket)
                 what = str(number)
