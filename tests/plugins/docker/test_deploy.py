@@ -12,6 +12,7 @@ from pycurrent.testing import Harness
 from ...debian import missing
 from .conftest import BASE
 from .engine import DockerEngine
+from .killing import go_on, kill_at_work
 from .parts import has_compose_v1
 from .waiting import over
 
@@ -122,6 +123,27 @@ async def test_compose_may_wait_for_health(
             await over(h)
             assert isinstance(h.output, Failed)
             assert "exited (4)" in h.output.message
+    finally:
+        remove_all(engine)
+
+
+async def test_what_brings_a_project_up_outlives_our_engine(
+    engine: DockerEngine, tmp_path: Path
+) -> None:
+    """The next one goes on with it: nothing is brought up twice."""
+    ready = tmp_path / "ready"
+    contents = compose_file("sleep 7003") + (
+        f"    volumes: ['{tmp_path}:/told']\n"
+        "    healthcheck: {test: 'test -e /told/ready', interval: 1s, retries: 600}\n"
+    )
+    work = f"compose('shop', {contents!r}, wait=True)"
+    try:
+        await kill_at_work(tmp_path, engine, work, "7003", lease="10m")
+        before = engine.containers(), engine.processes("7003")
+        ready.touch()
+        log = await go_on(tmp_path)
+        assert log.count(" compose -p shop ") == 1
+        assert (engine.containers(), engine.processes("7003")) == before
     finally:
         remove_all(engine)
 

@@ -41,6 +41,7 @@ class DockerCompose(Publisher[ComposeKey, str, None]):
     """Sets a project to the contents of a Compose file."""
 
     id: ClassVar[str] = "docker-compose"
+    durable: ClassVar[bool] = True
     local: ClassVar[bool] = True
 
     client: Client

@@ -30,6 +30,7 @@ class DockerTag(Publisher[TagKey, Image, Image | None]):
     """Sets a name in an engine to an image, which is the outcome; older records have none."""
 
     id: ClassVar[str] = "docker-tag"
+    durable: ClassVar[bool] = True
     local: ClassVar[bool] = True
 
     # Equal for one engine, so that it is asked about all their names at once.
