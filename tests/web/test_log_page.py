@@ -180,6 +180,25 @@ async def test_a_larger_window_goes_on_following(page: Page, site: RunningSite, 
     await expect(end).to_have_attribute("aria-pressed", "true")
 
 
+async def test_a_scroll_counts_that_comes_as_the_scroll_bar_moves_to_its_place(
+    page: Page, site: RunningSite, writers: Writers, job: Job
+) -> None:
+    """As the last one comes to rest."""
+    job.write(many(100_000))
+    await show(page, site)
+    await expect(line(page, "line 100000")).to_be_in_viewport(timeout=30_000)
+    scroller = "const s = document.querySelector('.log-scroll');"
+    await page.evaluate(f"() => {{ {scroller} s.scrollTop = 0; }}")
+    await expect(line(page, "line 1")).to_be_in_viewport()
+    # It takes until the log is due to take this for rest, which then is the next thing to be done.
+    late = "const until = performance.now() + 60; while (performance.now() < until);"
+    again = f"setTimeout(() => {{ {late} s.scrollTop = s.scrollHeight; }}, 140)"
+    heard = f"document.addEventListener('scroll', () => {again}, {{ capture: true, once: true }});"
+    half = "s.scrollTop = (s.scrollHeight - s.clientHeight) / 2;"
+    await page.evaluate(f"() => {{ {scroller} {heard} {half} }}")
+    await expect(line(page, "line 100000")).to_be_in_viewport()
+
+
 async def test_the_end_of_a_million_lines_is_shown_and_all_else_is_in_reach(
     page: Page, site: RunningSite, writers: Writers, job: Job
 ) -> None:

@@ -99,7 +99,13 @@ export class View extends EventTarget {
     clearTimeout(this.rest);
     // The space is only about as high as the lines: if it ends before they do, it grows at once.
     if (isEdge) this.settle();
-    else this.rest = setTimeout(() => this.settle(), REST);
+    else this.rest = setTimeout(() => this.onRest(), REST);
+  }
+
+  onRest() {
+    // The browser tells of a scroll with the next frame only: to settle before that would undo it.
+    if (Math.abs(this.scroller.scrollTop - this.scrolled) >= 1) this.onScroll();
+    else this.settle();
   }
 
   get isAtEnd() {
