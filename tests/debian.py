@@ -20,7 +20,10 @@ FOLDER = Path.home() / ".cache" / "pycurrent-tests"
 
 
 PACKAGES = {"busybox": "busybox-static"}
-"""Where programs are that several kinds of tests use. Images have no libraries for another one."""
+"""The packages of programs that several kinds of tests use, where the name is not the program's.
+
+Images are made of this `busybox`, and have no libraries for the other one.
+"""
 
 
 class MissingPart(Exception):

@@ -63,6 +63,26 @@ def many(count: int = MANY) -> bytes:
     return b"".join(b"line %d\n" % at for at in range(1, count + 1))
 
 
+async def scroll(page: Page, part: float) -> None:
+    """Put the scroll bar of the log to this part of its way."""
+    await page.evaluate(
+        """(part) => {
+            const log = document.querySelector(".log-scroll");
+            log.scrollTop = part * (log.scrollHeight - log.clientHeight);
+        }""",
+        part,
+    )
+
+
+async def show_from_the_beginning(page: Page, site: RunningSite, job: Job, count: int) -> None:
+    """Show a log of so many lines, which begins at its end, and go to its first one."""
+    job.write(many(count))
+    await show(page, site)
+    await expect(line(page, f"line {count}")).to_be_in_viewport(timeout=30_000)
+    await scroll(page, 0)
+    await expect(line(page, "line 1")).to_be_in_viewport()
+
+
 async def first_in_view(page: Page) -> int:
     """The number of the first line that is in view."""
     found: int = await page.evaluate(
@@ -184,18 +204,20 @@ async def test_a_scroll_counts_that_comes_as_the_scroll_bar_moves_to_its_place(
     page: Page, site: RunningSite, writers: Writers, job: Job
 ) -> None:
     """As the last one comes to rest."""
-    job.write(many(100_000))
-    await show(page, site)
-    await expect(line(page, "line 100000")).to_be_in_viewport(timeout=30_000)
-    scroller = "const s = document.querySelector('.log-scroll');"
-    await page.evaluate(f"() => {{ {scroller} s.scrollTop = 0; }}")
-    await expect(line(page, "line 1")).to_be_in_viewport()
+    await show_from_the_beginning(page, site, job, 100_000)
     # It takes until the log is due to take this for rest, which then is the next thing to be done.
-    late = "const until = performance.now() + 60; while (performance.now() < until);"
-    again = f"setTimeout(() => {{ {late} s.scrollTop = s.scrollHeight; }}, 140)"
-    heard = f"document.addEventListener('scroll', () => {again}, {{ capture: true, once: true }});"
-    half = "s.scrollTop = (s.scrollHeight - s.clientHeight) / 2;"
-    await page.evaluate(f"() => {{ {scroller} {heard} {half} }}")
+    await page.evaluate(
+        """() => {
+            const late = (s) => {
+                const until = performance.now() + 60;
+                while (performance.now() < until);
+                s.scrollTop = s.scrollHeight;
+            };
+            const heard = (event) => setTimeout(late, 140, event.target);
+            document.addEventListener("scroll", heard, { capture: true, once: true });
+        }"""
+    )
+    await scroll(page, 0.5)
     await expect(line(page, "line 100000")).to_be_in_viewport()
 
 
@@ -203,18 +225,12 @@ async def test_the_end_of_a_million_lines_is_shown_and_all_else_is_in_reach(
     page: Page, site: RunningSite, writers: Writers, job: Job
 ) -> None:
     """The scroll bar leads to the beginning, the end, and what is between."""
-    job.write(many(1_000_000))
-    await show(page, site)
-    await expect(line(page, "line 1000000")).to_be_in_viewport(timeout=30_000)
-    scroll = "(part) => { const s = document.querySelector('.log-scroll');"
-    scroll += " s.scrollTop = part * (s.scrollHeight - s.clientHeight); }"
-    await page.evaluate(scroll, 0)
-    await expect(line(page, "line 1")).to_be_in_viewport()
-    await page.evaluate(scroll, 0.5)
+    await show_from_the_beginning(page, site, job, 1_000_000)
+    await scroll(page, 0.5)
     await expect(number(page, 500_000)).to_be_in_viewport()
     middle = await first_in_view(page)
     assert 499_000 < middle < 501_000
-    await page.evaluate(scroll, 1)
+    await scroll(page, 1)
     await expect(line(page, "line 1000000")).to_be_in_viewport()
     assert await page.locator(".log-line").count() < 200
 

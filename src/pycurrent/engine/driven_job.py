@@ -490,6 +490,7 @@ class DrivenJob(WorkingJob, Tickets):
         self._owner.job_waited(self)
 
     def _pass(self, limits: Limits) -> None:
+        """Nothing that its start asks for holds its work back any more."""
         if not isinstance(limits.pool, CustomPool):
             self._start = None
             self._begin(limits.timeout)

@@ -10,9 +10,10 @@ it is PAUSED while people have it wait; from there it goes on to QUEUED, even if
 before, as nobody who is paused stands in the way of others.
 
 A start asks for each thing in turn: that the job be confirmed, that nobody has paused it, for a
-resource of its pool, and for a database that takes records. Where one is missing it is woken up
-once that may have come, and asks again. Either a task waits for that (`passed`), or nobody does
-(`set_off`), and the job is told: so 100,000 jobs can be queued without a task each.
+resource of its pool (of the entry of a custom pool, which the job's task asks afterwards), and for
+a database that takes records. Where one is missing it is woken up once that may have come, and asks
+again. Either a task waits for that (`passed`), or nobody does (`set_off`), and the job is told: so
+100,000 jobs can be queued without a task each.
 """
 
 from __future__ import annotations

@@ -316,7 +316,8 @@ class Pool:
         """Hold one of the resources for the block; wait at the job's priority, or another one. The
         job may have one already, from this `lender`.
         """
-        lender = lender or self.take(job)
+        if lender is None:
+            lender = self.take(job)
         if lender is None:
             lender = await self._granted(job, job.priority if priority is None else priority)
         try:
