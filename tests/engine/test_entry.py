@@ -3,52 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pycurrent.cache import builder
-from pycurrent.engine import Config, DrivenJob, Job, Level, Pool
-from pycurrent.engine.custom_pool import CustomPool
-from pycurrent.engine.pool import Lender
+from pycurrent.engine import Config, Job, Level
 from pycurrent.explain.reasons import WaitsInQueue
 from pycurrent.term import Current, Failed, Ok, Stats, Var, all
 from pycurrent.testing import Harness
 
 from .doing import do
-
-
-def name_of(job: Job) -> str:
-    return job.description[-1]
-
-
-class Machines(CustomPool[str]):
-    """A cloud that is asked for one machine at a time."""
-
-    def __init__(self) -> None:
-        super().__init__("machines", self._acquire)
-        self.turn = Pool("machines", 1)
-        self.comes = asyncio.Event()
-        self.asked: list[str] = []
-        self.held: list[str] = []
-
-    @property
-    def entry(self) -> Pool:
-        return self.turn
-
-    @asynccontextmanager
-    async def _acquire(self, job: DrivenJob, lender: Lender | None = None) -> AsyncIterator[str]:
-        async with self.turn.acquire(job, lender=lender):
-            self.asked.append(name_of(job))
-            await self.comes.wait()
-            self.held.append(name_of(job))
-            try:
-                yield "m1"
-            finally:
-                self.held.remove(name_of(job))
+from .machines import Machines, name_of
 
 
 class World:

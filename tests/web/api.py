@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 import pycurrent as current
-from pycurrent import Config, Current, Job, Level, Pool, builder
+from pycurrent import Config, Current, Job, Level, builder
+from pycurrent.engine import AnyPool
 from pycurrent.service import Service
 from pycurrent.testing import Harness
 from pycurrent.web.auth.access import ACCESS
@@ -26,7 +27,7 @@ class Tasks:
     at once, and `bad` ones with a failure.
     """
 
-    def __init__(self, *, level: Level = Level.AVERAGE, pool: Pool | None = None) -> None:
+    def __init__(self, *, level: Level = Level.AVERAGE, pool: AnyPool | None = None) -> None:
         self.jobs: dict[str, Job] = {}
         self._ends: dict[str, asyncio.Future[str]] = {}
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -13,9 +15,10 @@ import pytest
 
 import pycurrent as current
 from pycurrent import Config, Level, Pool
-from pycurrent.engine.pool import QueuePlace, Tickets, Urgency
+from pycurrent.engine.pool import AnyPool, QueuePlace, Tickets, Urgency
 
 from ..cli.test_client import Client
+from ..engine.machines import Machines
 from .api import Tasks, api_of
 from .sites import running_site
 from .visits import open_site, text_of
@@ -23,7 +26,7 @@ from .visits import open_site, text_of
 MINUTE = timedelta(minutes=1)
 
 
-def tasks(pool: Pool, *keys: str) -> tuple[Tasks, Any]:
+def tasks(pool: AnyPool, *keys: str) -> tuple[Tasks, Any]:
     """Jobs of a pool, and a pipeline of them."""
     made = Tasks(pool=pool)
     return made, lambda: current.all([made.stage(key) for key in keys])
@@ -59,9 +62,10 @@ async def test_the_page_says_who_holds_a_pool_and_who_waits(tmp_path: Path) -> N
         assert "builds <b> 0 of 2 in use, 0 waiting" in text_of(await visitor.get("/pools"))
 
 
-async def test_a_part_of_a_queue_is_listed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pool", [partial(Pool, capacity=1), Machines], ids=["counts", "asks"])
+async def test_a_part_of_a_queue_is_listed(pool: Callable[[str], AnyPool], tmp_path: Path) -> None:
     """However long it is, by a number to skip; a pool that nobody uses is not there."""
-    _, pipeline = tasks(Pool("builds", 1), *"abcdefgh")
+    _, pipeline = tasks(pool("builds"), *"abcdefgh")
     async with api_of(pipeline, tmp_path) as api:
         await api.harness.settle()
         part = await api.get("/pools/queue", pool="builds", skip=2, limit=3)
@@ -72,6 +76,8 @@ async def test_a_part_of_a_queue_is_listed(tmp_path: Path) -> None:
             (5, "task f"),
         ]
         assert all(one["since"] is not None for one in part["waiting"])
+        (shown,) = (await api.get("/pools"))["pools"]
+        assert [one["place"] for one in shown["waiting"]] == [*range(1, 8)]
         assert (await api.get("/pools/queue", pool="builds", skip=99))["waiting"] == []
         assert (await api.client.get("/api/v1/pools/queue?pool=x")).status_code == 404
 

@@ -14,7 +14,7 @@ from itertools import islice
 from msgspec import Struct
 
 from pycurrent.cache import ResultCache
-from pycurrent.engine import AnyPool, DrivenJob, JobState, OpenEngine, Pool
+from pycurrent.engine import AnyPool, DrivenJob, JobState, OpenEngine
 from pycurrent.service.metrics import Metrics
 
 _REMEMBERED = 50
@@ -116,15 +116,14 @@ class Pools:
 
     def queue(self, label: str, *, skip: int, limit: int) -> tuple[int, tuple[Queued, ...]] | None:
         """How many jobs wait for the pool with a label, and a part of them, the next one first;
-        None if there is no such pool that counts its resources.
+        None if there is no such pool whose queue is here.
         """
         named = self._metrics.pools.get(label)
         pools = [named, *self._engine.host.waits.visits]
         pool = next((one for one in pools if one is not None and one.label == label), None)
-        counts = None if pool is None else pool.counting
-        if counts is None:
+        if pool is None or pool.entry is None:
             return None
-        return counts.queue_length, tuple(self._queued(counts, skip, limit))
+        return pool.entry.queue_length, tuple(self._queued(pool, skip, limit))
 
     def waiting_at_work(self, limit: int) -> list[AtWork]:
         """At most `limit` of the jobs that wait in the middle of their work."""
@@ -153,7 +152,7 @@ class Pools:
             holders=tuple(
                 [self._holder(job_id, since) for job_id, since in islice(jobs.items(), holders)]
             ),
-            waiting=() if counts is None else tuple(self._queued(counts, 0, waiting)),
+            waiting=tuple(self._queued(pool, 0, waiting)),
         )
 
     def _holder(self, job_id: str, since: datetime) -> Holder:
@@ -172,14 +171,19 @@ class Pools:
         lengths = self._lengths.get(pool)
         return None if not lengths else sorted(lengths)[len(lengths) // 2]
 
-    def _queued(self, pool: Pool, skip: int, limit: int) -> Iterator[Queued]:
-        length = None if pool.share_by is not None else self._length(pool)
-        for number, job in enumerate(islice(pool.in_queue(), skip, skip + limit), skip + 1):
+    def _queued(self, pool: AnyPool, skip: int, limit: int) -> Iterator[Queued]:
+        """The jobs in its queue, if it has one here."""
+        counts, entry = pool.counting, pool.entry
+        if entry is None:
+            return
+        by_turn = counts is not None and counts.share_by is None
+        length = self._length(pool) if by_turn else None
+        for number, job in enumerate(islice(entry.in_queue(), skip, skip + limit), skip + 1):
             assert isinstance(job, DrivenJob)
             yield Queued(
                 job=job.id,
                 description=job.description,
                 place=number,
                 since=self._metrics.ready_since(job.id),
-                expected=None if length is None else length * number / pool.capacity,
+                expected=None if length is None else length * number / entry.capacity,
             )

@@ -111,6 +111,6 @@ async def queue(
     """List a part of the queue of a pool, the next job first."""
     found = service.pools.queue(pool, skip=skip, limit=limit)
     if found is None:
-        raise problem(404, f"no job has used a pool {pool!r} that counts its resources")
+        raise problem(404, f"no job has used a pool {pool!r} whose queue is here")
     total, waiting = found
     return QueueModel.model_validate({"total": total, "waiting": waiting}, from_attributes=True)
