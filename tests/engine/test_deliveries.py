@@ -140,6 +140,25 @@ async def test_failures_that_may_pass_are_tried_again(
     assert caplog.text.count("is tried again in") == 2 + 9
 
 
+async def test_work_that_fails_just_as_the_engine_ends_is_not_waited_for(tmp_path: Path) -> None:
+    """Gathered work tells then that it has failed, not that it was cancelled."""
+    begun, outage = asyncio.Event(), asyncio.get_running_loop().create_future()
+
+    async def ask_twice(due: DueWork) -> None:
+        begun.set()
+        await asyncio.gather(outage, asyncio.get_running_loop().create_future())
+
+    async with engine(tmp_path) as h:
+        deliveries = h.engine.service(Deliveries)
+        deliveries.serve(FORGE, ask_twice)
+        await note(deliveries, "d-1", "work 1")
+        await begun.wait()
+        outage.set_exception(Failure("the forge is away", kind=FailureKind.INFRA))
+        async with asyncio.timeout(10):
+            await deliveries.aclose()
+        assert deliveries.unfinished == 1
+
+
 async def test_what_can_t_be_written_is_not_noted(tmp_path: Path, full_disk: FullDisk) -> None:
     """Its sender is told soon. Once there is room it may be known, and then its work is done."""
     done = Done()

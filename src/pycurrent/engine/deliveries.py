@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from pycurrent.engine.clock import Clock
 from pycurrent.engine.commits import Commits
-from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.tasks import cancelled, end_if_cancelled
 from pycurrent.errors import PycurrentError
 from pycurrent.store import DeliveryRecord, StoreError
 from pycurrent.term import Failure, FailureKind
@@ -220,6 +220,7 @@ class _Worker:
                 await self._work(due)
                 return
             except Exception as error:
+                end_if_cancelled()
                 may_pass = isinstance(error, Failure) and error.kind is FailureKind.INFRA
                 if pause is None or not may_pass:
                     _log.warning("%s has failed, and is given up: %s", what, error)

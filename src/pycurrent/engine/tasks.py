@@ -84,6 +84,18 @@ async def cancelled(task: asyncio.Task[Any]) -> None:
     await asyncio.wait([task])
 
 
+def end_if_cancelled() -> None:
+    """Raise the cancellation of the current task again, if it was lost.
+
+    `asyncio.gather` raises the failure of one of its parts instead if both come in the same turn,
+    as may any library. A loop that tries again after failures calls this where it takes one: it
+    would never end otherwise.
+    """
+    task = this_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def take_cancellation(task: asyncio.Task[Any]) -> None:
     """Have a cancellation of the current task come now, where its work did not wait for it: not
     in the midst of what follows, which is not cancelled.

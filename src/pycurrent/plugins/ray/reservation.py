@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct, to_builtins
 
 from pycurrent.engine.driven_job import DrivenJob
-from pycurrent.engine.tasks import cancelled
+from pycurrent.engine.tasks import cancelled, end_if_cancelled
 from pycurrent.plugins.ray.connection import Connection, NoDriver
 from pycurrent.plugins.ray.shape import Shape
 
@@ -61,6 +61,7 @@ class Reservation:
             try:
                 await self._hold_once()
             except NoDriver as why:
+                end_if_cancelled()
                 self._is_down(str(why))
             await asyncio.sleep(_PAUSE)
 

@@ -14,7 +14,7 @@ from pycurrent.engine.custom_pool import CustomPool
 from pycurrent.engine.place import Place, PlaceLost
 from pycurrent.engine.place_asking import ask
 from pycurrent.engine.pool import Lender, Pool
-from pycurrent.engine.tasks import cancelled, uncancellable
+from pycurrent.engine.tasks import cancelled, end_if_cancelled, uncancellable
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.places import agent_arguments, program_words
 from pycurrent.plugins.slurm.allocation import AllocationPlace, Needs, check_word, source
@@ -257,6 +257,7 @@ class Partition(CustomPool[Place]):
                 # It may be away, or the engine short of something: commands say so.
                 with suppress(OSError, PycurrentError):
                     await ask(job.host.processes(), job.host.tmp, place.relay(), hello)
+                end_if_cancelled()
 
         asking = asyncio.create_task(needed())
         try:
