@@ -125,6 +125,35 @@ def test_once_ends_with_3_when_confirmation_is_needed(
     assert "\n  deploy it waits for confirmation (its level is dangerous)\n" in ended.out
 
 
+def test_the_summary_groups_what_waits_for_the_same_and_ends_with_failures(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """However many wait, the result and the failures are in sight."""
+    pipeline_file("""
+        import pycurrent as current
+        from pycurrent import Job, Level
+
+        @current.builder("deploy", level=Level.DANGEROUS)
+        async def deploy(job: Job, name: str) -> str:
+            await job.start(level=Level.DANGEROUS)
+            return name
+
+        @current.builder("test", level=Level.HARMLESS)
+        async def test(job: Job) -> str:
+            raise ValueError("2 of 40 failed")
+
+        def pipeline():
+            names = current.constant([f"site-{number}" for number in range(60)])
+            return current.all([names.list_map(deploy), test()])
+    """)
+    ended = pycurrent("run", "ci.py", "--once", "--confirm", "dangerous")
+    told = ended.out[ended.out.index("failed: ") :].splitlines()
+    assert told[0].startswith("failed: 1 failed, 60 waiting for confirmation")
+    assert told[1].startswith("  60 stages wait for confirmation (its level is dangerous): ")
+    assert told[2].endswith(": ValueError: 2 of 40 failed")
+    assert not any("site-" in line for line in told[2:])
+
+
 def test_once_ends_with_3_when_something_is_paused(
     pipeline_file: Write, pycurrent: Command
 ) -> None:

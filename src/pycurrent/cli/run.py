@@ -32,7 +32,7 @@ from pycurrent.cli.screen import Screen, is_live, screen_for
 from pycurrent.cli.site import prepared_site
 from pycurrent.cli.status import SIGNALLED, Exit
 from pycurrent.cli.stop import KEEP_JOBS, TRIAL, UPGRADE, StopRequest, stop_requests
-from pycurrent.cli.summary import LISTED, Summary, log_command
+from pycurrent.cli.summary import LOOKED_AT, Summary, log_command
 from pycurrent.cli.tail import last_lines
 from pycurrent.engine import Effect, OpenEngine
 from pycurrent.engine.collector import turn_on_collector
@@ -145,7 +145,7 @@ async def _run(engine: Engine, call: Call, options: RunOptions, logs: str) -> Ov
 
         async with _at_work(engine, faces, call.extras.setup) as (view, screen):
             await _until_its_end(engine, request, screen, once=options.once)
-            overview = view.overview(limit=LISTED)
+            overview = view.overview(limit=LOOKED_AT)
             if options.once:
                 _check_used_rightly(view)
             if request.signal is None:

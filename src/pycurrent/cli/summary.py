@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 from msgspec import Struct
@@ -17,8 +18,12 @@ from pycurrent.term import Failed, Muted, State
 from pycurrent.view import ForResume, Overview, StageView
 from pycurrent.view.formatting import duration
 
-LISTED = 20
-"""The largest number of stages that it names."""
+LOOKED_AT = 500
+"""How many stages it groups at most."""
+_LISTED = 20
+"""The largest number of failures that it names, and of other stages."""
+_ALONE = 3
+"""As many stages that wait for the same are named one by one, and as many of a group."""
 
 _WORDS = {
     Exit.OK: "ok",
@@ -64,12 +69,16 @@ class Summary(Struct, frozen=True):
         yield f"{word}: {counts(overview.counts)} ({duration(self.took)})"
         for problem in overview.problems:
             yield f"  {one_line(problem.message)}"
-        told = [stage for stage in overview.stages if _is_told(stage)]
-        for stage in told:
+        waiting = _by_wait(stage for stage in overview.stages if _is_told(stage))[:_LISTED]
+        for group in waiting:
+            yield from self._stage(group[0]) if len(group) == 1 else _group(group)
+        # These come last, where they stay in sight.
+        failed = [stage for stage in overview.stages if stage.failure is not None][:_LISTED]
+        for stage in failed:
             yield from self._stage(stage)
         interest = overview.of_interest
         left = interest.failed + interest.waiting_for_confirmation + interest.muted
-        left -= sum(1 + stage.others for stage in told)
+        left -= sum(1 + stage.others for stage in [*chain.from_iterable(waiting), *failed])
         if left > 0:
             yield f"  ... and {left} more"
         is_told_of = interest.failed or isinstance(result, Muted)
@@ -99,8 +108,33 @@ class Summary(Struct, frozen=True):
 
 
 def _is_told(stage: StageView) -> bool:
+    """True if it waits for something that does not come by itself, or has a note."""
+    if stage.failure is not None:
+        return False
     concerns = stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION}
     return concerns or stage.note is not None or isinstance(stage.wait, ForResume)
+
+
+def _by_wait(stages: Iterable[StageView]) -> list[list[StageView]]:
+    """Many stages that wait for the same are one group; each of the others is one by itself."""
+    groups: dict[str, list[StageView]] = {}
+    for stage in stages:
+        is_plain = stage.wait is not None and (
+            stage.note is None or isinstance(stage.wait, ForResume)
+        )
+        cause = "" if stage.wait is None or not is_plain else waits(stage.wait)
+        groups.setdefault(cause or f"\0{stage.path}", []).append(stage)
+    return [
+        part
+        for group in groups.values()
+        for part in ([group] if len(group) > _ALONE else [[stage] for stage in group])
+    ]
+
+
+def _group(stages: list[StageView]) -> Iterator[str]:
+    wait = stages[0].wait
+    names = ", ".join(one_line(stage.path) for stage in stages[:_ALONE])
+    yield f"  {len(stages)} stages wait {'' if wait is None else waits(wait)}: {names}, ..."
 
 
 def _frames(failure: Failed) -> Iterator[str]:
