@@ -277,6 +277,19 @@ async def test_the_output_of_a_command_outlives_the_engine(tmp_path: Path) -> No
         assert ran(tmp_path) == ["asked"]
 
 
+async def test_the_output_of_a_command_is_as_it_was_written(tmp_path: Path) -> None:
+    """As that of any other job is: the ends of its lines too."""
+
+    async def work(job: Job) -> str:
+        await job.start(level=Level.HARMLESS)
+        return await job.check_output(["printf", r"a\r\nb\rc\377\n"])
+
+    stage = component("work", lambda: Does(work).get("a"))
+    async with next_engine(stage, tmp_path) as h:
+        await done(h)
+        assert h.output == Ok("a\r\nb\rc\N{REPLACEMENT CHARACTER}\n")
+
+
 async def test_a_temporary_folder_is_found_again(tmp_path: Path) -> None:
     """With what was in it; afterwards it is gone."""
     async with killed("in_tempdir", tmp_path), next_engine("in_tempdir", tmp_path) as h:

@@ -216,7 +216,7 @@ class DurableCommands(Commands):
             return await super().output_of(command, waited)
         async with self._in_turn(command, waited):
             entry = await self._durably(command, has_output=True)
-            return entry.out.read_text(errors="replace")
+            return entry.out.read_bytes().decode(errors="replace")
 
     async def _durably(self, command: Command, *, has_output: bool) -> Entry:
         self._log.need_file()
