@@ -32,6 +32,10 @@ from pycurrent.web.users.owner import Owner, address_with, told_address
 _BACKLOG = 2048
 _LARGEST_HEAD = 64 * 1024
 """In bytes: the address and the headers of a request. Addresses may have filters in them."""
+_TURNS = 5
+"""Turns of the event loop that an accepted connection takes at most until it is known: asyncio
+takes one for its task and one for its protocol.
+"""
 _PATIENCE = 3
 """Seconds that answers may still take when the server ends: streams end by themselves."""
 
@@ -214,6 +218,19 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more first: those that were accepted just before come to be meanwhile.
+
+        uvicorn closes the connections that it knows then. On later ones it would answer until its
+        patience ends, or asyncio leave them open.
+        """
+        loop = asyncio.get_running_loop()
+        for listener in sockets or []:
+            loop.remove_reader(listener)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
 
 def _config(app: FastAPI, proxies: list[str]) -> uvicorn.Config:

@@ -1,7 +1,8 @@
-"""Answers when our own code has failed."""
+"""Answers when our own code has failed, or has no time left."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from starlette.exceptions import HTTPException
@@ -14,7 +15,8 @@ _log = logging.getLogger(__name__)
 
 
 class BugsAnswered:
-    """Logs an unexpected exception, and answers 500 without its details.
+    """Logs an unexpected exception, and answers 500 without its details. A request is cancelled
+    when the site ends and has waited for long enough: that is answered 503.
 
     An answer that has begun is cut off, so that nobody takes it for complete.
     """
@@ -36,7 +38,7 @@ class BugsAnswered:
         except ClientDisconnect:
             # The client has gone.
             return
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             if begun or scope["type"] != "http":
                 raise
             request = Request(scope, receive)
@@ -44,7 +46,9 @@ class BugsAnswered:
             await answer(scope, receive, send)
 
 
-def _shown(error: Exception, request: Request) -> HTTPException:
+def _shown(error: BaseException, request: Request) -> HTTPException:
+    if isinstance(error, asyncio.CancelledError):
+        return HTTPException(503, "the site ends: try again later", {"Retry-After": "5"})
     if isinstance(error, HTTPException):
         # From a middleware, outside of where the application answers them.
         return error
