@@ -64,7 +64,15 @@ DOORS = {"incr": ["pycurrent.incr"], "term": ["pycurrent.term", "pycurrent.term.
 PLUGIN_DOORS = {"pycurrent.service.login", "pycurrent.service.routes"}
 """All that plugins may import of `service`: small modules, which load nothing else of it."""
 
-AT_PLACES = {"connection", "agent", "agent_contents", "agent_files", "frames", "supervisor"}
+AT_PLACES = {
+    "connection",
+    "agent",
+    "agent_caches",
+    "agent_contents",
+    "agent_files",
+    "frames",
+    "supervisor",
+}
 """The modules that programs at other places import without their package, which is not there."""
 
 WITHOUT_CIRCLES = {"term"}

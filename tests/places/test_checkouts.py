@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pycurrent.engine import AnyPool
+from pycurrent.engine import AnyPool, Cache
 from pycurrent.plugins import command, git, ssh
 from pycurrent.plugins.command import Sandbox
 from pycurrent.term import Current, Failed, Ok
@@ -55,6 +55,22 @@ async def test_a_command_runs_in_a_checkout(
     words = ["sh", "-c", "cat a.txt sub/b.txt; git log --format=%s; git status --porcelain"]
     output = await ended(tmp_path, lambda: command.output(head(repo), words, pool=pool))
     assert output == Ok("two\nb\nsecond\nfirst\n")
+
+
+async def test_a_command_keeps_a_folder_there(
+    repo: Repo, pool: AnyPool | None, tmp_path: Path
+) -> None:
+    """For the next ones, of another commit too."""
+    line = 'cat "$KEPT"/subjects || true; git log -1 --format=%s >> "$KEPT/subjects"'
+
+    def pipeline() -> Current[str]:
+        kept = Cache("kept", env="KEPT")
+        return command.output(head(repo), ["sh", "-c", line], cache=kept, pool=pool)
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+        repo.commit("third", a_txt="three\n")
+        await h.until(lambda: h.output == Ok("second\n"), timeout=60)
 
 
 async def test_a_command_has_inputs_and_outputs(

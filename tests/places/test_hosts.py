@@ -248,23 +248,6 @@ async def test_what_needs_the_engine_s_machine_is_refused(
         assert "needs files of the engine's machine" in h.output.message
 
 
-async def test_folders_of_caches_are_refused(
-    server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path
-) -> None:
-    from pycurrent.engine import Cache
-
-    pool = hosts(server, capacity=1)
-
-    async def work(job: Job) -> str:
-        await job.start(level=Level.HARMLESS, pool=pool)
-        async with job.cache_folder(Cache("pip")):
-            return "done"
-
-    async with one(tmp_path / "state", work) as h:
-        await h.until(lambda: isinstance(h.output, Failed), timeout=30)
-        assert "cache folders are on the engine's machine" in str(h.output)
-
-
 async def test_a_job_has_no_folders_before_it_has_a_place(
     server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path
 ) -> None:

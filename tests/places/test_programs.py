@@ -18,6 +18,7 @@ SENT = [
         Path(transport.__file__).with_name(name)
         for name in (
             "agent.py",
+            "agent_caches.py",
             "agent_contents.py",
             "agent_files.py",
             "ending.py",

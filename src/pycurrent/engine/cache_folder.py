@@ -17,8 +17,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from pycurrent.engine.place import PlaceLost
 from pycurrent.engine.pool import Pool
-from pycurrent.engine.tasks import in_thread
+from pycurrent.engine.tasks import in_thread, uncancellable
 from pycurrent.errors import UsageError, WrongKind
 from pycurrent.store.byte_size import byte_size
 from pycurrent.store.cache_folders import CacheFolder, CacheFolders
@@ -136,30 +137,66 @@ class FolderTurns:
 
     @asynccontextmanager
     async def hold(self, job: WorkingJob, cache: Cache) -> AsyncIterator[Path]:
-        """Hold the folder of a cache for the block. Raises OSError if it can't be made, UsageError
-        if the job has it, or the key is not a text.
+        """Hold the folder of a cache for the block, at the place of the job. Raises OSError if it
+        can't be made, `PlaceLost`, and UsageError if the job has it, or the key is not a text.
         """
         if not isinstance(cache.key, str):
             raise UsageError(f"cache {cache.name!r}: key= has to be a text here: take its value")
         folder = self._folders.of(cache.name, cache.key)
         if not job.is_trusted:
-            async with self._copied(job, cache, folder) as path:
-                yield path
-            return
+            held = self._copied(job, cache, folder)
+        else:
+            held = self._own(job, cache, folder)
+        async with held as path:
+            yield path
+
+    @asynccontextmanager
+    async def _own(self, job: WorkingJob, cache: Cache, folder: CacheFolder) -> AsyncIterator[Path]:
         holder = (job.id, folder.path)
         if holder in self._holders:
             raise UsageError(f"the job has the folder of cache {cache.name!r} already: use that")
         self._holders.add(holder)
+        hold = self._held_here if job.place is None else self._held_there
+        try:
+            async with hold(job, cache, folder) as path:
+                yield path
+        finally:
+            self._holders.discard(holder)
+
+    @asynccontextmanager
+    async def _held_here(
+        self, job: WorkingJob, cache: Cache, folder: CacheFolder
+    ) -> AsyncIterator[Path]:
+        key = str(cache.key)
         try:
             async with self._locked(job, cache, folder):
-                await in_thread(folder.make, cache.key, self._folders.sharing)
+                await in_thread(folder.make, key, self._folders.sharing)
                 try:
                     yield folder.path
                 finally:
-                    await in_thread(folder.note_use, cache.key, self._folders.sharing)
+                    await in_thread(folder.note_use, key, self._folders.sharing)
         finally:
-            self._holders.discard(holder)
             await self._bound(job, cache)
+
+    @asynccontextmanager
+    async def _held_there(
+        self, job: WorkingJob, cache: Cache, folder: CacheFolder
+    ) -> AsyncIterator[Path]:
+        """The jobs of this engine take turns; its lock there is held by each command."""
+        there, digest = job.commands.there, folder.path.name
+        async with AsyncExitStack() as held:
+            if not cache.shared:
+                await held.enter_async_context(self._turn(job, cache, _path_there(job, folder)))
+            path = there.cache(cache.name, digest, shared=cache.shared)
+            try:
+                yield await held.enter_async_context(path)
+            finally:
+                removed = there.end_cache_use(cache.name, digest, cache.limit)
+                try:
+                    for gone, size in await uncancellable(removed):
+                        self._say_removed(job, cache, gone, size)
+                except (OSError, PlaceLost) as error:
+                    self._say_kept(job, cache, error)
 
     @asynccontextmanager
     async def _copied(
@@ -170,13 +207,19 @@ class FolderTurns:
         """
         async with job.tempdir("cache-") as scratch:
             own = scratch / cache.name
-            async with self._locked(job, cache, folder):
-                if folder.path.is_dir():
-                    await in_thread(copy_tree, folder.path, own)
-                else:
-                    own.mkdir()
+            if job.place is not None:
+                await job.commands.there.copy_cache(cache.name, folder.path.name, own)
+            else:
+                await self._copy(job, cache, folder, own)
             job.note(f"Untrusted work has a copy of the folder of cache {cache.name}")
             yield own
+
+    async def _copy(self, job: WorkingJob, cache: Cache, folder: CacheFolder, own: Path) -> None:
+        async with self._locked(job, cache, folder):
+            if folder.path.is_dir():
+                await in_thread(copy_tree, folder.path, own)
+            else:
+                own.mkdir()
 
     @asynccontextmanager
     async def _locked(
@@ -184,19 +227,17 @@ class FolderTurns:
     ) -> AsyncIterator[None]:
         async with AsyncExitStack() as held:
             if not cache.shared:
-                await held.enter_async_context(self._turn(job, cache, folder))
+                await held.enter_async_context(self._turn(job, cache, folder.path))
             await in_thread(self._folders.make_room, cache.name)
             waits_for = f"the folder of cache {cache.name}: other commands use it"
             await held.enter_async_context(job.locked(folder.lock, waits_for, shared=cache.shared))
             yield
 
     @asynccontextmanager
-    async def _turn(
-        self, job: WorkingJob, cache: Cache, folder: CacheFolder
-    ) -> AsyncIterator[None]:
-        turn = self._turns.get(folder.path)
+    async def _turn(self, job: WorkingJob, cache: Cache, path: Path) -> AsyncIterator[None]:
+        turn = self._turns.get(path)
         if turn is None:
-            turn = self._turns[folder.path] = _Turn(Pool(f"cache {cache.name}", 1))
+            turn = self._turns[path] = _Turn(Pool(f"cache {cache.name}", 1))
         try:
             async with AsyncExitStack() as held:
                 with ExitStack() as waiting:
@@ -209,7 +250,7 @@ class FolderTurns:
                 yield
         finally:
             if not turn.pool.used and not turn.pool.queue_length:
-                self._turns.pop(folder.path, None)
+                self._turns.pop(path, None)
 
     async def _bound(self, job: WorkingJob, cache: Cache) -> None:
         """Remove what is too much, and say so."""
@@ -219,9 +260,20 @@ class FolderTurns:
 
         try:
             for folder, size in await in_thread(removed):
-                job.note(
-                    f"Removed {folder.path}, {size / 1e6:,.1f} MB: the folders of cache"
-                    f" {cache.name} held more than {cache.max_size}"
-                )
+                self._say_removed(job, cache, str(folder.path), size)
         except OSError as error:
-            job.note(f"A folder of cache {cache.name} can't be removed: {error}")
+            self._say_kept(job, cache, error)
+
+    def _say_kept(self, job: WorkingJob, cache: Cache, error: Exception) -> None:
+        job.note(f"The folders of cache {cache.name} may hold more than they should: {error}")
+
+    def _say_removed(self, job: WorkingJob, cache: Cache, path: str, size: int) -> None:
+        job.note(
+            f"Removed {path}, {size / 1e6:,.1f} MB: the folders of cache {cache.name} held more"
+            f" than {cache.max_size}"
+        )
+
+
+def _path_there(job: WorkingJob, folder: CacheFolder) -> Path:
+    """A name for the folder at the place of a job, which no folder here has."""
+    return Path(f"{job.place}:") / folder.path.parent.name / folder.path.name

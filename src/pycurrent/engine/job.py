@@ -365,13 +365,14 @@ class Job(ABC):
 
     @abstractmethod
     def cache_folder(self, cache: Cache) -> AbstractAsyncContextManager[Path]:
-        """Hold the folder of a cache for the block, which gets its path, always the same one.
+        """Hold the folder of a cache for the block, which gets its path, always the same one at
+        the place of the job.
 
         Its jobs come one after the other, unless the cache is `shared`: until it is free this
         waits, and the job's timeout stands still. Commands that begin in the block hold it, too,
         even if the engine is killed. Take several in the order of their names, so that no two
         jobs wait for each other. The files of a job that fails are kept. Raises `UsageError`
-        if the job has the folder already, `OSError` if it can't be made.
+        if the job has the folder already, `OSError` if it can't be made, `PlaceLost`.
         """
 
     # Files

@@ -26,7 +26,7 @@ from pycurrent.engine.level import keep_time
 from pycurrent.engine.stopped import Stopped, TimedOut, TimeLimit
 from pycurrent.engine.tasks import in_thread
 from pycurrent.engine.tempdirs import temporary_folder
-from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.errors import PycurrentError, WrongKind
 from pycurrent.term import shown
 
 if TYPE_CHECKING:
@@ -221,11 +221,6 @@ class WorkingJob(JobTrust):
     @to_be_entered
     @asynccontextmanager
     async def cache_folder(self, cache: Cache) -> AsyncIterator[Path]:
-        if self.place is not None:
-            raise UsageError(
-                f"cache folders are on the engine's machine, and job {self.id} runs at"
-                f" {self.place}: keep what it needs in a folder there, or give it another pool"
-            )
         limit = self.time_limit
         async with AsyncExitStack() as held:
             if limit is not None:

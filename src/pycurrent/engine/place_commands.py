@@ -172,6 +172,7 @@ class PlaceCommands(DurableCommands):
                 "begin": True,
                 "argv": command.argv,
                 "env": dict(command.changes),
+                "caches": [] if command.of_hook else sorted(self.there.caches),
                 "cwd": None if command.cwd is None else str(command.cwd),
                 "grace": grace,
                 "lease": lease,
@@ -293,20 +294,26 @@ class PlaceCommands(DurableCommands):
             await cancelled(watching)
 
     async def _watch(self, state: Path) -> None:
-        """Say that it waits for a connection, while it does."""
-        said = ""
+        """Say that it waits for a connection or a cache folder, while it does."""
+        said: object = ""
         with ExitStack() as waiting:
             while True:
                 await asyncio.sleep(_LOOK)
                 reason = _read(state) or ""
-                if bool(reason) != bool(said):
-                    waiting.close()
-                    if reason:
-                        waiting.enter_context(
-                            self._waiting(f"the connection to {self._place}: {reason}")
-                        )
-                    else:
+                match said, reason:
+                    case (str(), {"cache": name}):
+                        waiting.close()
+                        what = f"the folder of cache {name} at {self._place}"
+                        waiting.enter_context(self._waiting(f"{what}: other commands use it"))
+                    case ("" | {"cache": _}, str(why)) if why:
+                        waiting.close()
+                        what = f"the connection to {self._place}"
+                        waiting.enter_context(self._waiting(f"{what}: {why}"))
+                    case (str(), "") if said:
+                        waiting.close()
                         self._log.line(f"The connection to {self._place} is there again")
+                    case (_, "") if said:
+                        waiting.close()
                 said = reason
 
     def _status_from(self, command: Command, end: dict[str, Any]) -> int:

@@ -53,6 +53,8 @@ class PlaceFiles:
         self._job = job
         self._trash = trash
         self._folders: Counter[str] = Counter()
+        self.caches: list[tuple[str, str]] = []
+        """The cache folders that it holds, and as whose commands use them."""
         self.kept: timedelta | None = None
         """For how long its folders stay there; None: no longer than the job."""
 
@@ -85,6 +87,30 @@ class PlaceFiles:
                 await uncancellable(self._ask("remove", path=folder))
             else:
                 self.kept = time if self.kept is None else max(time, self.kept)
+
+    @asynccontextmanager
+    async def cache(self, name: str, digest: str, *, shared: bool) -> AsyncIterator[PathThere]:
+        """A cache folder, the same one for all jobs of a user there. The commands that begin in
+        the block have it with nobody else, or with all who share it.
+        """
+        path = await self._ask("cache", name=name, digest=digest)
+        use = (path, "shared" if shared else self._job)
+        self.caches.append(use)
+        try:
+            yield PathThere(path)
+        finally:
+            self.caches.remove(use)
+
+    async def end_cache_use(self, name: str, digest: str, most: int) -> list[tuple[str, int]]:
+        """Have those of a name hold no more than so many bytes. Gives the paths and sizes of what
+        was removed.
+        """
+        removed = await self._ask("cache_used", name=name, digest=digest, most=most)
+        return [(path, size) for path, size in removed]
+
+    async def copy_cache(self, name: str, digest: str, target: Path) -> None:
+        """Copy one, once nobody uses it, to a folder there that is new."""
+        await self._ask("cache_copied", name=name, digest=digest, target=str(target))
 
     async def read(self, path: Path) -> bytes:
         """The content of a file."""

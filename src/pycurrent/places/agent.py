@@ -23,6 +23,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -40,7 +41,7 @@ else:
     from frames import Kind
 
 # ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH108, PTH112
-# ruff: noqa: PTH110, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH110, PTH118, PTH119, PTH120, PTH123, PTH208
 # No pathlib here: it would add to the time that each command takes to begin.
 
 _BEGINNING = 10.0
@@ -133,6 +134,38 @@ class Run:
         self._given_back = 0
         self._left: list[Any] | None = None
         self._not_started: list[int] | None = None
+        self._locks: list[int] = []
+        """Of the cache folders that it uses, until its supervisor has them."""
+
+    def await_caches(self, incoming: list[tuple[Kind, bytes]]) -> bool:
+        """Get the cache folders that the command uses, once others use them no more. False if it is
+        not to begin any more.
+        """
+        wanted = self._request["caches"]
+        if not wanted or not self._request["begin"] or os.path.isdir(self._folder):
+            return True
+        # Most commands begin sooner without it.
+        caches: Any = __import__("agent_caches")
+        waits = False
+        while not self._link.has_ended:
+            if any(kind is Kind.CANCEL for kind, _ in incoming):
+                return False
+            locks = caches.take_all(wanted)
+            if locks is not None:
+                self._locks = locks
+                return True
+            if not waits:
+                waits = True
+                names = {os.path.basename(os.path.dirname(folder)) for folder, _ in wanted}
+                self._link.out.add(frames.encode_json(Kind.WAITS, ", ".join(sorted(names))))
+            if 0 in self._link.wait(seconds=caches.LOOK):
+                incoming += self._link.messages()
+        return False
+
+    def _close_locks(self) -> None:
+        for lock in self._locks:
+            os.close(lock)
+        self._locks = []
 
     def begin(self, stdin: bytes) -> bool:
         """Begin the command, or attach to it if it has begun. False if there is nothing to attach
@@ -160,6 +193,7 @@ class Run:
                 return False
             self._channel = self._start(new, stdin)
             return True
+        self._close_locks()
         self._channel = _attach(self._folder)
         return True
 
@@ -197,7 +231,8 @@ class Run:
         if request["output"]:
             os.close(out)
             out = os.open(f"{new}/out", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        descriptors = [given, out, writer, reader]
+        descriptors = [given, out, writer, reader, *self._locks]
+        self._locks = []
         supervisor.stand_alone(theirs, descriptors, 1)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -367,6 +402,9 @@ def _run(
     os.makedirs(job, 0o700, exist_ok=True)
     os.utime(job)
     run = Run(link, os.path.join(job, request["name"]), request)
+    if not run.await_caches(incoming):
+        link.end({"status": -signal.SIGTERM, "how": "asked", "left": None})
+        return
     if not run.begin(stdin):
         link.end({"unknown": True})
         return

@@ -15,17 +15,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from pycurrent.places import frames
+    from pycurrent.places import agent_caches, frames
     from pycurrent.places.agent import Link, Refused, status_of
     from pycurrent.places.agent_contents import Contents
     from pycurrent.places.frames import Kind
 else:
+    import agent_caches
     import frames
     from agent import Refused, status_of
     from agent_contents import Contents
     from frames import Kind
 
-# ruff: noqa: PTH101, PTH103, PTH105, PTH108, PTH110, PTH114, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH101, PTH102, PTH103, PTH105, PTH108, PTH110, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123
 
 _KNOWN = (
     "hello",
@@ -38,6 +39,9 @@ _KNOWN = (
     "pack",
     "has",
     "unpack",
+    "cache",
+    "cache_copied",
+    "cache_used",
 )
 _KEEP, _KEPT = "keep:", "kept:"
 """How the names begin that members of an archive have where links have their targets. There follow
@@ -159,6 +163,44 @@ class Files:
                     self._contents.keep(name[len(_KEEP) :], target)
         self._contents.trim(most)
         return lacking
+
+    # Cache folders: see `agent_caches.py`
+
+    def _cache_path(self, name: str, digest: str) -> str:
+        return os.path.join(os.path.dirname(self._runs), "caches", name, digest)
+
+    def _cache(self, name: str, digest: str) -> object:
+        """Its path. Commands that use it make it again if others have removed it meanwhile."""
+        path = self._cache_path(name, digest)
+        os.makedirs(path, 0o700, exist_ok=True)
+        return path
+
+    def _cache_copied(self, name: str, digest: str, target: str) -> None:
+        """Copy what is in it, once nobody uses it, to a folder that is not there."""
+        import shutil  # long to load, and not always needed
+
+        path = self._cache_path(name, digest)
+        if not os.path.isdir(path):
+            os.mkdir(target)
+            return
+        # An owner of its own: it uses it alone.
+        while (lock := agent_caches.take(path, target)) is None:
+            if 0 in self._link.wait(seconds=agent_caches.LOOK):
+                self._incoming += self._link.messages()
+            if self._link.has_ended:
+                raise SystemExit
+        try:
+            shutil.copytree(path, target, symlinks=True)
+        finally:
+            os.close(lock)
+
+    def _cache_used(self, name: str, digest: str, most: int) -> object:
+        """Remove what all of its name hold above so many bytes: gives the paths and sizes."""
+        path = self._cache_path(name, digest)
+        removed = agent_caches.end_use(path, most)
+        for gone in agent_caches.set_aside(path):
+            _remove_tree(gone)
+        return removed
 
     def put(self, data: bytes) -> None:
         """Send a part of the output."""

@@ -60,6 +60,8 @@ class Kind(enum.IntEnum):
     """The command has begun, now or earlier."""
     END = 13
     """The result, as JSON. The last message."""
+    WAITS = 14
+    """The command waits for cache folders before it begins: their names, as JSON."""
 
 
 def encode(kind: Kind, payload: bytes = b"") -> bytes:

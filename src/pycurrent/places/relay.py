@@ -86,7 +86,7 @@ class Relay:
         """How much of what it has printed is known to the place."""
         self._said_alive = now()
         self._has_cancelled = False
-        self._state = ""
+        self._state: str | dict[str, str] = ""
         if self._is_command:
             # The engine takes what is printed, or the disk is full of it.
             os.set_blocking(2, False)
@@ -133,12 +133,15 @@ class Relay:
         if poll.poll(seconds * 1000):
             self._told.settle()
 
-    def _say(self, state: str) -> None:
-        """Say why it waits; empty if it does not any more."""
-        if state != self._state and self._is_command:
-            self._state = state
+    def _say(self, state: str, cache: str = "") -> None:
+        """Say why there is no connection, or which cache folder is waited for; nothing if all is
+        well.
+        """
+        told = {"cache": cache} if cache else state
+        if told != self._state and self._is_command:
+            self._state = told
             with contextlib.suppress(OSError):
-                frames.write_whole("state", state)
+                frames.write_whole("state", told)
 
     def _over(self, connection: Connection) -> dict[str, Any]:
         """Send the request, and follow it to its end. Raises `NotConnected`."""
@@ -228,6 +231,10 @@ class Relay:
         if kind is Kind.SPOOL:
             self._print(connection, data)
             self._at[0] += len(data)
+        elif kind is Kind.WAITS:
+            self._say("", cache=json.loads(data))
+        elif kind is Kind.BEGUN:
+            self._say("")
         elif kind is Kind.OUTPUT:
             _write(1 if output < 0 else output, data)
             self._at[1] += len(data)

@@ -54,7 +54,14 @@ __import__("agent").main(h)
 """Starts the agent there, in any Python, and takes its program first if that is not there yet."""
 
 _HERE = Path(__file__).parent
-_NAMES = ("agent.py", "agent_contents.py", "agent_files.py", "agent_server.py", "frames.py")
+_NAMES = (
+    "agent.py",
+    "agent_caches.py",
+    "agent_contents.py",
+    "agent_files.py",
+    "agent_server.py",
+    "frames.py",
+)
 
 _RUN_TEXT = (
     "import sys;del sys.path[0];"

@@ -1,0 +1,154 @@
+"""The cache folders at a place: what tools download or compile is kept there for the next jobs.
+
+    ~/.cache/pycurrent/caches/<name>/   <digest>/      what commands see; the digest of the key
+                                        <digest>.lock  held (flock) by commands that use the
+                                                       folder, and says whose they are
+                                        <digest>.size  the bytes after the last use, at its time
+                                        gone-<digest>-.../   being removed
+                                        .turn          held while any of these files is looked at
+
+The lock is the kernel's: it ends with the last of the commands that hold it, whatever becomes of
+the engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
+
+LOOK = 0.2
+"""Seconds between two attempts to get a folder that others use."""
+_LOCK, _SIZE, _GONE = ".lock", ".size", "gone-"
+
+
+@contextlib.contextmanager
+def _turn(caches: str) -> Iterator[None]:
+    """Nobody else looks at the files of a name in the block, which is short."""
+    os.makedirs(caches, 0o700, exist_ok=True)
+    file = os.open(os.path.join(caches, ".turn"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def take(folder: str, owner: str) -> int | None:
+    """Make a cache folder where needed, and use it: gives its lock, an open file, which is held
+    together with all that have the same owner. None if it has another one now.
+    """
+    with _turn(os.path.dirname(folder)):
+        os.makedirs(folder, 0o700, exist_ok=True)
+        lock = os.open(folder + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        text = owner.encode()
+        if _is_free(lock):
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, text, 0)
+        elif os.pread(lock, 4096, 0) != text:
+            os.close(lock)
+            return None
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
+
+
+def take_all(wanted: list[tuple[str, str]]) -> list[int] | None:
+    """Take several folders, each with its owner; gives their locks. None if others use one of them:
+    then none is held, so nobody waits in a circle.
+    """
+    locks: list[int] = []
+    for folder, owner in wanted:
+        lock = take(folder, owner)
+        if lock is None:
+            for taken in locks:
+                os.close(taken)
+            return None
+        locks.append(lock)
+    return locks
+
+
+def end_use(folder: str, most: int) -> list[tuple[str, int]]:
+    """Measure a folder after a use. Then set those of its name aside, to be removed, that were not
+    used for the longest time, and are not used now, until all hold no more than `most` bytes. Gives
+    the paths that they had, and their sizes.
+    """
+    caches = os.path.dirname(folder)
+    if os.path.isdir(folder):
+        _write_size(folder)
+    aside = []
+    with _turn(caches):
+        found = {
+            entry.path: _noted(entry.path)
+            for entry in os.scandir(caches)
+            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(_GONE)
+        }
+        total = sum(size for _, size in found.values())
+        for path in sorted(found, key=lambda path: found[path]):
+            if total <= most:
+                break
+            if _set_aside(path):
+                total -= found[path][1]
+                aside.append((path, found[path][1]))
+    return aside
+
+
+def set_aside(folder: str) -> list[str]:
+    """All that is beside a folder and to be removed, now or since somebody was killed at that."""
+    caches = os.path.dirname(folder)
+    return [entry.path for entry in os.scandir(caches) if entry.name.startswith(_GONE)]
+
+
+def _write_size(folder: str) -> None:
+    with open(folder + _SIZE, "w") as file:
+        file.write(str(_size_of(folder)))
+
+
+def _noted(folder: str) -> tuple[float, int]:
+    """The time of the last use, in seconds since 1970, and the bytes after it."""
+    try:
+        with open(folder + _SIZE) as file:
+            return os.fstat(file.fileno()).st_mtime, int(file.read())
+    except (OSError, ValueError):
+        return os.stat(folder).st_mtime, _size_of(folder)
+
+
+def _set_aside(folder: str) -> bool:
+    """Rename a folder that is to be removed: nobody works in half of one. False if it is used."""
+    lock = os.open(folder + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _is_free(lock):
+            return False
+        caches, digest = os.path.split(folder)
+        gone = os.path.join(caches, f"{_GONE}{digest}-{os.getpid()}-{time.time_ns()}")
+        os.rename(folder, gone)
+        for end in (_SIZE, _LOCK):
+            with contextlib.suppress(OSError):
+                os.unlink(folder + end)
+        return True
+    finally:
+        os.close(lock)
+
+
+def _size_of(folder: str) -> int:
+    """The bytes of its files, where they can be read."""
+    size = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                size += os.lstat(os.path.join(path, name)).st_size
+    return size
