@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,20 @@ async def test_the_lease_runs_on_under_the_next_engine(
     assert again.found is not None
     assert again.found[0] == boot
     assert again.found[1] >= since
+
+
+def test_it_is_waited_for_though_the_disk_is_full(
+    tmp_path: Path, full_disk: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """The fence that its commands have stays whole: the next engine waits by that."""
+    folder = tmp_path / "run"
+    (folder / "1-a").mkdir(parents=True)
+    fence = Fence("build1 (ssh)", ("true",), ALWAYS)
+    fence.write(folder)
+    with full_disk():
+        job = FencedJob("a", None, folder)
+    assert not job.has_ended
+    assert Fence.read(folder) == fence
 
 
 async def test_it_says_why_it_is_waited_for(processes: Processes, tmp_path: Path) -> None:

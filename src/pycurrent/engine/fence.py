@@ -111,7 +111,7 @@ class FencedJob:
 
     def __init__(self, job_id: str, work: tuple[str, str] | None, folder: Path) -> None:
         """`work`: the id of the operation and the digest of the key, if they are known. Raises
-        OSError, and `LookupError` if the job's fence can't be read.
+        `LookupError` if the job's fence can't be read.
         """
         fence = Fence.read(folder)
         if fence is None:
@@ -122,7 +122,9 @@ class FencedJob:
         boot, now = _now()
         if fence.found is None or fence.found[0] != boot:
             fence = replace(fence, found=(boot, now))
-            fence.write(folder)
+            with suppress(OSError):
+                # If the disk is full, the next engine counts from its own start, which is later.
+                fence.write(folder)
         assert fence.found is not None
         self._fence = fence
         self._until = fence.found[1] + fence.bound

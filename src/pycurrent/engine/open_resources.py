@@ -221,8 +221,8 @@ class OpenResources(ABC):
 
         try:
             fenced = FencedJob(job.id, (job.op, key_digest), self.state.runs / job.id)
-        except (LookupError, OSError):
-            return False  # The disk is full, say.
+        except LookupError:
+            return False  # Somebody has damaged it.
         self.leftovers.fence(fenced)
         self.meanwhile(self.leftovers.see_to(fenced, self.processes, self.state.tmp))
         return True
