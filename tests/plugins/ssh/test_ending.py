@@ -14,8 +14,7 @@ import pytest
 
 from pycurrent import Failed, Ok, Var
 from pycurrent.plugins import ssh
-from pycurrent.plugins.ssh.lifeline import THERE, sent
-from pycurrent.plugins.ssh.said import Marks
+from pycurrent.plugins.ssh.lifeline import THERE, Marks, sent
 from pycurrent.testing import Harness
 
 from ...debian import PACKAGES, MissingPart, have, missing

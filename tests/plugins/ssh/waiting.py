@@ -1,5 +1,8 @@
 """For what takes as long as it takes."""
 
+import asyncio
+from collections.abc import Callable
+
 from pycurrent import Active
 from pycurrent.testing import Harness
 
@@ -12,3 +15,10 @@ async def over(h: Harness) -> None:
         ),
         timeout=40,
     )
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Wait for what happens outside of this process."""
+    async with asyncio.timeout(40):
+        while not true():  # noqa: ASYNC110 - processes set no events
+            await asyncio.sleep(0.05)

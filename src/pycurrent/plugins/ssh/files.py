@@ -22,7 +22,8 @@ from pycurrent.files import FilesError, Tree
 from pycurrent.files.archive import member, pack, unpack
 from pycurrent.files.patterns import fixed_folder, outermost
 from pycurrent.plugins.saved_files import Saved
-from pycurrent.plugins.ssh.said import NAME, Marks
+from pycurrent.plugins.ssh.lifeline import NAME, Marks
+from pycurrent.store.trees import remove_tree
 from pycurrent.term import Failure
 
 _FILES, _STDIN = "files", "stdin"
@@ -68,6 +69,8 @@ class Sending:
 
     words: tuple[str, ...]
     archive: Path
+    size: int
+    """Of the archive."""
     kept: Path
     """The place for what comes back."""
 
@@ -80,37 +83,61 @@ async def packed(
     job: Job, inputs: Mapping[str, Saved], outputs: Sequence[str], scratch: Path
 ) -> Sending:
     """Pack the files for a command, in a folder of the job's."""
-    top, sending = scratch / "in", Sending(through(outputs), scratch / "tar", scratch / "out")
-    (top / _FILES).mkdir(parents=True)
+    top, archive = scratch / "in", scratch / "tar"
+    (top / _FILES).mkdir(parents=True, exist_ok=True)
     for path, given in inputs.items():
         await job.put(given, top / _FILES / path)
 
-    def packing(stop: Event) -> None:
-        with sending.archive.open("wb") as target:
+    def packing(stop: Event) -> int:
+        with archive.open("wb") as target:
             pack(top, target, stop)
+            return target.tell()
 
-    await stoppable(packing)
-    return sending
+    async def size() -> int:
+        return await stoppable(packing)
+
+    # Once, as the client of a durable job that goes on may be at work with it.
+    packed_size = await job.once("ssh files", size)
+    return Sending(through(outputs), archive, packed_size, scratch / "out")
+
+
+@dataclass(frozen=True, slots=True)
+class _Unpacked:
+    """The end of the unpacking of an archive."""
+
+    left_out: list[str]
+    wrong: str | None
+    """Why it could not be unpacked."""
 
 
 async def saved(
     job: Job, kept: Path, marks: Marks, outputs: Sequence[str], *, required: bool
 ) -> Tree:
     """Save what has come back. Raises Failure for what can't be in a tree."""
-    async with job.tempdir("outputs-") as folder:
+    async with job.tempdir("outputs-") as scratch:
+        folder = scratch / _FILES
 
         def unpacking(stop: Event) -> list[str]:
+            remove_tree(folder)  # An engine may have been killed at that.
+            folder.mkdir()
             with kept.open("rb") as source:
                 return unpack(source, folder, stop) if _begin(source, marks) else []
 
-        try:
-            left_out = await stoppable(unpacking)
-        except FilesError as error:
-            raise Failure(f"the files of the host can't be saved: {error}") from None
-        await in_thread(kept.unlink)
-        if left_out:
-            some = ", ".join(left_out[:3])
-            job.log(f"Left out, as they are not files ({len(left_out)}): {some}")
+        async def unpacked() -> _Unpacked:
+            try:
+                return _Unpacked(await stoppable(unpacking), None)
+            except FilesError as error:
+                return _Unpacked([], f"the files of the host can't be saved: {error}")
+            except Failure as error:
+                return _Unpacked([], str(error))
+
+        done = await job.once("ssh outputs", unpacked)
+        if done.wrong is not None:
+            raise Failure(done.wrong)
+        if done.left_out:
+            some = ", ".join(done.left_out[:3])
+            job.log(f"Left out, as they are not files ({len(done.left_out)}): {some}")
+        await in_thread(lambda: kept.unlink(missing_ok=True))
         return await job.save(folder, *outputs, required=required)
 
 

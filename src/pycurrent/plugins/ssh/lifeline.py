@@ -4,8 +4,8 @@ Without a terminal, a command survives the end of its connection: sshd only clos
 input and output. So a small script for any POSIX shell runs the command, and keeps the connection's
 input open as a *lifeline*::
 
-    engine ── ssh ══ sshd ── script ─┬─ the command, in the process group of the script
-                                     └─ watcher: reads the lifeline to its end
+    engine ── client ── ssh ══ sshd ── script ─┬─ the command, in the script's process group
+                                               └─ watcher: reads the lifeline to its end
 
 The input of the connection has, in this order: a line with the argv, quoted for a shell; a line
 with a mark, the size of the command's own input in bytes, and the text to print before the command
@@ -22,11 +22,8 @@ KILL. Only Linux shows environments; elsewhere the watcher only reaches the proc
 reach processes of another user, such as those of `sudo`. A command that ends by itself may leave
 processes behind, as it may in a terminal.
 
-On this side, the client's input is a named pipe. A feeder fills the pipe and holds it open; a
-cancel, or the death of the engine, ends the feeder. The client itself ignores TERM, so that it can
-report when everything on the host has gone; a client that doesn't return in time is killed. Nothing
-is sent before the client is connected: otherwise it could arrive, and the command begin, after the
-feeder has ended.
+On this side a program fills the lifeline and holds it open: see `ssh_client.py`. It ends with a
+cancel, with the engine if the job is not durable, and with its lease if it is.
 """
 
 from __future__ import annotations
@@ -36,10 +33,11 @@ import re
 import secrets
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from pycurrent.plugins.ssh.said import NAME, Marks
+NAME = "pycurrent-ssh"
+"""The name of the script on the host. Its shell's messages, and our lines, begin with it."""
 
 _GRACE_FIFTHS = 10
 """Fifths of a second between TERM and KILL on the host: less than the client's five seconds."""
@@ -93,37 +91,24 @@ exit $status
 THERE = f"exec /bin/sh -c '{_THERE}' {NAME}"
 """The command line that the host runs, whatever the command is."""
 
-_HERE = """
-mkfifo "$1/lifeline" "$1/gate" && exec 3<&0 || exit
-{
-    read -r line <"$1/gate"; cat; [ ! -f "$1/payload" ] || cat "$1/payload"
-    exec sleep 2147483647
-} <&3 >"$1/lifeline" 2>/dev/null &
-folder=$1
-exec >"$1/output" 2>"$1/errors"
-shift
-trap "" TERM
-exec "$@" <"$folder/lifeline" 3<&-
-"""
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The words of one connection which nothing else has."""
+
+    connected: str = field(default_factory=lambda: f"{NAME}: connected {secrets.token_hex(8)}")
+    """The line by which the client here says that it is connected."""
+    begun: str = field(default_factory=lambda: f"{NAME}: begun {secrets.token_hex(8)}")
+    """The line by which the script there says that the command begins."""
+    processes: str = field(default_factory=lambda: secrets.token_hex(16))
+    """The mark in the environment of the command's processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pipes:
-    """The files in the folder of one connection.
-
-    The client writes to `errors` and `output`; the command line of `here` makes all others but the
-    `payload`.
-    """
+    """The files in the folder of one connection: see `ssh_client.py`."""
 
     folder: Path
-
-    @property
-    def errors(self) -> Path:
-        return self.folder / "errors"
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "output"
 
     @property
     def log(self) -> Path:
@@ -131,23 +116,14 @@ class Pipes:
         return self.folder / "log"
 
     @property
-    def payload(self) -> Path:
-        """A file that is sent as the rest of the command's input, if there is one."""
-        return self.folder / "payload"
-
-    @property
     def client_log(self) -> str:
         """The contents of the log file; "" if the client has not written any."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def here(self, client: Sequence[str]) -> list[str]:
-        """Return the command line that runs a client with a lifeline."""
-        return ["/bin/sh", "-c", _HERE, NAME, str(self.folder), *client]
-
     def when_connected(self, marks: Marks) -> str:
         """Return the command that the client must run once it is connected: it opens the gate."""
         # The user's shell may be any.
-        errors, gate = shlex.quote(str(self.errors)), shlex.quote(str(self.folder / "gate"))
+        errors, gate = (shlex.quote(str(self.folder / name)) for name in ("errors", "gate"))
         return f"echo {shlex.quote(marks.connected)} >> {errors}; echo > {gate}"
 
 
@@ -155,7 +131,7 @@ def sent(argv: Sequence[str], stdin: bytes, marks: Marks, more: int = 0) -> byte
     """Return the bytes to send over the lifeline for a command. So many bytes `more`, those of the
     payload, are part of its input.
     """
-    mark = f"{secrets.token_hex(16)} {len(stdin) + more} {marks.begun}"
+    mark = f"{marks.processes} {len(stdin) + more} {marks.begun}"
     return b"%s\n%s\n%s" % (os.fsencode(_line(argv)), mark.encode(), stdin)
 
 

@@ -30,6 +30,7 @@ class SshOutput(Builder[Question, str]):
 
     id: ClassVar[str] = "ssh-output"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     remote: RemoteHost

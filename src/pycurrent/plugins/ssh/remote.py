@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, assert_never
+from typing import Any, Self, TypeVar, assert_never
 
 from pycurrent.engine import CommandFailed, Job
 from pycurrent.engine.secret import Secret
+from pycurrent.engine.supervisor import PROGRAM
 from pycurrent.engine.tasks import in_thread
 from pycurrent.errors import UsageError
 from pycurrent.files import Tree
@@ -23,15 +24,17 @@ from pycurrent.plugins.saved_files import Saved, all_files_json, all_files_of_js
 from pycurrent.plugins.ssh.ending import ConnectionLost, Finished, Killed, NotConnected, ending
 from pycurrent.plugins.ssh.files import Sending, packed, saved
 from pycurrent.plugins.ssh.host import Host, Version
-from pycurrent.plugins.ssh.lifeline import THERE, Pipes, sent
-from pycurrent.plugins.ssh.said import NAME, Marks, Said, heard
+from pycurrent.plugins.ssh.lifeline import NAME, THERE, Marks, Pipes, sent
 from pycurrent.term import Failure, FailureKind
+
+T = TypeVar("T")
 
 Input = str | bytes | None
 
 _NOBODY_ASKS: Mapping[str, str | None] = MappingProxyType(
     {"SSH_ASKPASS": None, "SSH_ASKPASS_REQUIRE": "never"}
 )
+_PROGRAM = Path(__file__).with_name("ssh_client.py")
 _VERSION = re.compile(r"OpenSSH_\D*(\d+)\.(\d+)")
 _NOT_EXECUTED = 126
 _SIGNALLED = 128
@@ -89,6 +92,28 @@ def shown_words(argv: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """A client that runs a command. A durable job that goes on has the same one again, by which its
+    command is known.
+    """
+
+    program: list[str]
+    words: list[str]
+    marks: Marks
+    log_size: int
+    """Of the job's log, before it begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """The reason for which a command has failed."""
+
+    message: str
+    is_infra: bool = False
+    """True if the way to the host has failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteHost:
     """A host, and the secret that commands there read."""
 
@@ -99,14 +124,14 @@ class RemoteHost:
         """Run a command, for a job that has started. Raises Failure, which says why it failed.
 
         When cancelled, it returns once the command and its processes have ended on the host, or
-        after five seconds.
+        after five seconds. In a durable job it goes on with the next engine.
         """
         if not command.inputs:
-            await self._run(job, command, Marks())
+            await self._run(job, command, job.exec)
             return
         async with job.tempdir("inputs-") as folder:
             sending = await packed(job, command.inputs, (), folder)
-            await self._run(job, command, Marks(), sending=sending)
+            await self._run(job, command, job.exec, sending)
 
     async def files(
         self, job: Job, command: RemoteCommand, outputs: Sequence[str], *, required: bool
@@ -115,47 +140,61 @@ class RemoteHost:
         there.
         """
         async with job.tempdir("inputs-") as folder:
-            sending, marks = await packed(job, command.inputs, outputs, folder), Marks()
-            await self._run(job, command, marks, sending=sending)
-            return await saved(job, sending.kept, marks, outputs, required=required)
+            sending = await packed(job, command.inputs, outputs, folder)
+            client, _ = await self._run(job, command, job.exec, sending)
+            return await saved(job, sending.kept, client.marks, outputs, required=required)
 
     async def output(self, job: Job, command: RemoteCommand) -> str:
         """Run a command as `run` does, and return its standard output, decoded as UTF-8.
 
         If it fails or is cancelled, the end of the output is in the log.
         """
-        printed = bytearray()
-        await self._run(job, command, Marks(), printed=printed)
-        return printed.decode(errors="replace")
+        _, printed = await self._run(job, command, job.check_output)
+        return printed
 
     async def _run(
         self,
         job: Job,
         command: RemoteCommand,
-        marks: Marks,
-        *,
-        printed: bytearray | None = None,
+        run: Callable[..., Awaitable[T]],
         sending: Sending | None = None,
-    ) -> None:
-        """Run it, with its output going to the log; its standard output to `printed`, if given."""
+    ) -> tuple[Client, T]:
+        """Run it by a method of the job's, and return the client with what that gives."""
         job.refuse_untrusted("untrusted work can't use other machines by ssh")
-        version = await in_thread(_check, self.host)
         async with job.tempdir("ssh-") as folder:
             pipes = Pipes(folder)
-            client = [*self.host.client(pipes.log, pipes.when_connected(marks), version), THERE]
-            given = _sent(command, await self._input(job, command), marks, pipes, sending)
+
+            async def client() -> Client:
+                version, marks = await in_thread(_check, self.host), Marks()
+                words = self.host.client(pipes.log, pipes.when_connected(marks), version)
+                program = [os.fsdecode(PROGRAM), str(_PROGRAM)]
+                return Client(program, [*words, THERE], marks, job.log_path.stat().st_size)
+
+            known = await job.once("ssh client", client)
+            given = _request(command, await self._input(job, command), known, pipes, sending)
             shown = [*self.host.shown, shlex.join(command.argv)]
-            start = job.log_path.stat().st_size
             try:
-                with _heard(job, pipes, marks, printed, sending):
-                    await job.exec(pipes.here(client), env=_NOBODY_ASKS, stdin=given, show=shown)
-            except BaseException as failed:
-                errors_end = job.log_path.stat().st_size
-                _log_end_of(job, printed)
-                if not isinstance(failed, CommandFailed):
-                    raise
-                said = _last_line(job.log_path, [(start, errors_end), (start, None)])
-                raise self._failure(command, pipes.client_log, said, failed) from None
+                return known, await run(known.program, env=_NOBODY_ASKS, stdin=given, show=shown)
+            except CommandFailed as failed:
+                why = await self._why(job, command, known, pipes.client_log, failed)
+                kind = FailureKind.INFRA if why.is_infra else FailureKind.REAL
+                raise Failure(why.message, kind=kind) from None
+
+    async def _why(
+        self, job: Job, command: RemoteCommand, client: Client, written: str, failed: CommandFailed
+    ) -> Why:
+        """Find the reason once: the folder of the client may be gone for the next engine, and the
+        log longer.
+        """
+
+        async def why() -> Why:
+            # After a kill the log may have been cut before that.
+            start = min(client.log_size, job.log_path.stat().st_size)
+            # The output for the caller comes last in the log, and is seldom the reason.
+            said = _last_line(job.log_path, [(start, failed.stdout_at), (start, None)])
+            return self._reason(command, written, said, failed)
+
+        return await job.once("ssh failure", why)
 
     async def _input(self, job: Job, command: RemoteCommand) -> bytes:
         secret = self.secret
@@ -164,64 +203,46 @@ class RemoteHost:
         given = command.stdin if secret is None else job.secret(secret)
         return given.encode() if isinstance(given, str) else given or b""
 
-    def _failure(
+    def _reason(
         self, command: RemoteCommand, written: str, said: str, failed: CommandFailed
-    ) -> Failure:
-        """Return the failure; its kind is INFRA if the way to the host has failed."""
+    ) -> Why:
         if not written:
-            return Failure(f"{self.host}: {failed}")  # the client itself was killed
+            return Why(f"{self.host}: {failed}")  # the client itself was killed
         match ending(written, said):
             case Finished(status):
                 what = f"{command.argv[0]} on {self.host} exited with status {status}"
                 why = _too_long(status, said) or said or _meaning(status)
-                return Failure(f"{what}: {why}")
+                return Why(f"{what}: {why}")
             case Killed():
-                return Failure(f"{command.argv[0]} on {self.host} was killed by a signal")
+                return Why(f"{command.argv[0]} on {self.host} was killed by a signal")
             case ConnectionLost(reason):
                 why = f"the connection to {self.host} was lost while the command ran: {reason}"
-                return Failure(why, kind=FailureKind.INFRA)
+                return Why(why, is_infra=True)
             case NotConnected(reason):
-                return Failure(f"{self.host} can't be reached: {reason}", kind=FailureKind.INFRA)
+                return Why(f"{self.host} can't be reached: {reason}", is_infra=True)
             case never:
                 assert_never(never)
 
 
-def _sent(
-    command: RemoteCommand, stdin: bytes, marks: Marks, pipes: Pipes, sending: Sending | None
+def _request(
+    command: RemoteCommand, stdin: bytes, client: Client, pipes: Pipes, sending: Sending | None
 ) -> bytes:
-    """Return the bytes to send, but for an archive of files, which is put where it is found."""
+    """Return the request to the program of the client: see `ssh_client.py`."""
+    marks = client.marks
+    request = {
+        "client": client.words,
+        "folder": str(pipes.folder),
+        "connected": marks.connected,
+        "begun": marks.begun,
+        "output": None if sending is None else str(sending.kept),
+        "payload": None if sending is None else str(sending.archive),
+    }
     if sending is None:
-        return sent(command.argv, stdin, marks)
-    sending.archive.rename(pipes.payload)
-    size = pipes.payload.stat().st_size
-    return sent((*sending.words, *command.argv), sending.head(stdin), marks, size)
-
-
-@contextmanager
-def _heard(
-    job: Job, pipes: Pipes, marks: Marks, printed: bytearray | None, sending: Sending | None
-) -> Iterator[None]:
-    """Take what the client writes in the block: to the log, to `printed`, or as files."""
-    if sending is None:
-        output = Said(marks, job.write if printed is None else printed.extend)
-        # In this order, so that the last error is the last line.
-        with heard(pipes.errors, Said(marks, job.write)), heard(pipes.output, output):
-            yield
-        return
-    with heard(pipes.errors, Said(marks, job.write)):
-        yield
-    pipes.output.rename(sending.kept)
-
-
-def _log_end_of(job: Job, printed: bytearray | None) -> None:
-    """Log the end of the output that was for the caller: it may show what went wrong."""
-    if not printed:
-        return
-    end = bytes(printed[-_LONGEST_READ:])
-    # From the beginning of a line: half a secret would not be recognized and masked.
-    kept = end if len(printed) <= _LONGEST_READ else end[end.find(b"\n") + 1 :]
-    job.log("Its standard output:" if kept == printed else f"Its last {len(kept)} bytes of output:")
-    job.write(kept)
+        data = sent(command.argv, stdin, marks)
+    else:
+        words = (*sending.words, *command.argv)
+        data = sent(words, sending.head(stdin), marks, sending.size)
+    return json.dumps(request).encode() + b"\n" + data
 
 
 def _too_long(status: int, said: str) -> str | None:

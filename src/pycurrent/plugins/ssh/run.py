@@ -54,6 +54,7 @@ class SshRun(Publisher[Purpose, RemoteCommand, None]):
 
     id: ClassVar[str] = "ssh-run"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
 
     remote: RemoteHost
     limits: Limits
@@ -81,6 +82,7 @@ class SshFiles(Builder[FilesQuestion, Tree]):
 
     id: ClassVar[str] = "ssh-files"
     local: ClassVar[bool] = True
+    durable: ClassVar[bool] = True
     auto_cancel: ClassVar[bool] = True
 
     remote: RemoteHost
