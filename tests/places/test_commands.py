@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level
-from pycurrent.term import Current, Failed, Ok
+from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level, Pool
+from pycurrent.term import Current, Failed, Ok, Var
 from pycurrent.term import all as all_of
 from pycurrent.testing import Harness
 
@@ -302,6 +302,58 @@ async def test_many_jobs_share_a_place(at: At, tmp_path: Path) -> None:
     async with Harness(pipeline, state_dir=tmp_path / "state") as h:
         await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
         assert isinstance(h.output, Ok)
+
+
+@pytest.mark.every_place
+async def test_two_engines_share_a_place(at: At, tmp_path: Path) -> None:
+    """At the same time, with the same work: neither sees anything of the other."""
+    met = asyncio.Barrier(2)
+
+    async def work(job: Job) -> str:
+        await started(job, at.pool)
+        async with job.tempdir("own-") as folder:
+            await job.exec(["sh", "-c", f"echo {job.id} > {folder}/id"])
+            await met.wait()
+            found = await job.check_output(["sh", "-c", f"ls {folder}; cat {folder}/id"])
+        assert found == f"id\n{job.id}\n"
+        return "done"
+
+    async with (
+        Harness(lambda: do(work), state_dir=tmp_path / "one") as one_engine,
+        Harness(lambda: do(work), state_dir=tmp_path / "other") as other_engine,
+    ):
+        both = (one_engine, other_engine)
+        await one_engine.until(
+            lambda: all(isinstance(h.output, Ok | Failed) for h in both), timeout=60
+        )
+        assert [h.output for h in both] == [Ok("done"), Ok("done")]
+
+
+async def test_a_thousand_wait_for_a_place(at: At, tmp_path: Path) -> None:
+    """Some run, one after the other; the rest is dropped before it has begun, and runs nowhere."""
+    pool = Pool("here", 2) if at.pool is None else at.pool
+    wanted, dropped = Var("wanted", 1000), asyncio.Event()
+    ran: list[str] = []
+
+    async def work(job: Job) -> str:
+        await started(job, pool)
+        ran.append(job.description)
+        if len(ran) > 2:
+            await dropped.wait()
+        return await job.check_output(["echo", job.description])
+
+    def pipeline() -> Current[None]:
+        return wanted.get().bind(
+            lambda many: all_of([do(work, f"k{number}") for number in range(many)])
+        )
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        await h.until(lambda: len(ran) > 2, timeout=60)
+        wanted.set(4)
+        dropped.set()
+        await h.until(lambda: isinstance(h.output, Ok | Failed), timeout=60)
+        assert h.output == Ok(None)
+        assert len(ran) < 100
 
 
 @pytest.mark.every_place
