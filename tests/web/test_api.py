@@ -245,6 +245,7 @@ async def test_a_job_is_shown_with_its_past(tmp_path: Path) -> None:
             ["task a"],
         )
         assert (ended["entry"]["took"], ended["entry"]["level"]) == (7.0, "average")
+        assert ended["estimate"] is None
         assert ended["log_size"] == len(api.harness.log("task a"))
         status, outcome = await api.call("POST", f"/jobs/{first}/rebuild")
         assert (status, outcome["outcome"]) == (200, "done")
@@ -253,6 +254,34 @@ async def test_a_job_is_shown_with_its_past(tmp_path: Path) -> None:
         await api.harness.settle()
         again = await api.get(f"/jobs/{outcome['new_job']}")
         assert [entry["build"] for entry in again["same_work"]] == [1, 0]
+        assert again["estimate"] == {"took": 7.0, "cpu": None, "memory": None}
+
+
+async def test_a_job_of_another_key_is_estimated_by_its_stage(tmp_path: Path) -> None:
+    """As each commit is another key. Only good runs count, and what their commands have used."""
+    commit = current.Var("commit", 0)
+
+    @current.builder("compile", level=Level.HARMLESS)
+    async def compile_(job: current.Job, key: int) -> None:
+        await job.exec(["true"])
+        if key == 1:
+            raise current.Failure("it does not compile")
+
+    def stage() -> current.Current[None]:
+        return compile_(commit.get())
+
+    async with api_of(stage, tmp_path) as api:
+        estimates = []
+        for key in range(3):
+            commit.set(key)
+            await api.harness.settle()
+            (last, *_) = api.harness.engine.history()
+            estimates.append((await api.get(f"/jobs/{last.job_id}"))["estimate"])
+        assert estimates[0] is None
+        assert estimates[1] == estimates[2]
+        assert estimates[1]["took"] == 0
+        assert estimates[1]["cpu"] >= 0
+        assert estimates[1]["memory"] > 0
 
 
 async def test_commands_that_can_not_be_done_are_conflicts(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ async def test_processors_by_operation(tmp_path: Path) -> None:
         page = (await site.client().get(f"/job/{job.job_id}")).text
         assert "<dt>Processors</dt>" in page
         assert "of its largest process" in page
+        assert "<dt>As a rule</dt>" not in page
 
 
 async def test_there_are_only_so_many_series(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from pycurrent.explain.why import UnknownSubject, Why
 from pycurrent.service.archive import Archive
 from pycurrent.service.confirmation import Confirmation, ConfirmationLevel
 from pycurrent.service.errors import BadPattern, FilesRemoved, NoSuchFile, NoSuchJob, NoSuchRule
+from pycurrent.service.estimate import Estimate, estimate_of
 from pycurrent.service.events import (
     Batch,
     ConfirmChanged,
@@ -101,6 +102,7 @@ __all__ = [
     "DiffLine",
     "Difference",
     "Done",
+    "Estimate",
     "Event",
     "EventHub",
     "EventId",
@@ -178,6 +180,7 @@ __all__ = [
     "Would",
     "attempts_of",
     "critical_path",
+    "estimate_of",
     "expected_end",
     "jobs_of_stages",
     "kind_named",

@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from pycurrent.deprecation import Renamed
-from pycurrent.service import Done, NoSuchJob, Refused, Service
+from pycurrent.service import Done, NoSuchJob, Refused, Service, estimate_of
 from pycurrent.web.api.encoding import EncodersOf
 from pycurrent.web.api.models import JobDetailModel, JobModel, Model, OutcomeModel, UsedByModel
 from pycurrent.web.api.renamed import renamed
@@ -137,7 +137,8 @@ async def job(service: ServiceOf, job_id: JobId) -> JobDetailModel:
     """Show everything that is known about a job."""
     detail = service.jobs.detail(job_id)
     same_work = await service.archive.same_work(detail.entry, limit=_SAME_WORK)
-    return JobDetailModel.of(detail, _log_size(service, job_id), same_work)
+    estimate = await estimate_of(service.archive, detail, same_work)
+    return JobDetailModel.of(detail, _log_size(service, job_id), same_work, estimate)
 
 
 def _log_size(service: Service, job_id: str) -> int | None:

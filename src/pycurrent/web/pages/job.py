@@ -19,6 +19,7 @@ from pycurrent.service import (
     Service,
     UnknownSubject,
     Why,
+    estimate_of,
 )
 from pycurrent.web.context import AskerOf, ServiceOf
 from pycurrent.web.forms import read_form
@@ -32,7 +33,7 @@ from pycurrent.web.pages.notes import Note
 from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.pages.state_badges import Badge
 from pycurrent.web.pages.tests import add_tests_pages, tests_of
-from pycurrent.web.pages.trend import trend_of, usual_of
+from pycurrent.web.pages.trend import trend_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
@@ -81,7 +82,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         shown=badge_of(detail),
         runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
-        usual=usual_of([run for run in runs if run.job_id != job_id]),
+        usual=await estimate_of(service.archive, detail, runs),
         log=await _log_end(service, job_id),
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=[] if why is None else str(why).splitlines()[1:],

@@ -8,7 +8,6 @@ from datetime import timedelta
 from statistics import median
 
 from pycurrent.service import HistoryEntry
-from pycurrent.store import JobEnd
 from pycurrent.view.formatting import duration
 from pycurrent.web.pages.state_badges import of_entry
 
@@ -81,20 +80,3 @@ def trend_of(entries: Sequence[HistoryEntry]) -> Trend | None:
 
 def median_of(times: Sequence[timedelta]) -> timedelta:
     return timedelta(seconds=median(time.total_seconds() for time in times))
-
-
-@dataclass(frozen=True, slots=True)
-class Usual:
-    """The use of resources by a run, as a rule: the middle of the good ones."""
-
-    cpu: timedelta
-    memory: int
-    """In bytes, of the largest process."""
-
-
-def usual_of(entries: Sequence[HistoryEntry]) -> Usual | None:
-    """Of the runs before; None if that of no good one is known."""
-    good = [entry for entry in entries if entry.end is JobEnd.OK]
-    times = [entry.cpu for entry in good if entry.cpu is not None]
-    sizes = [entry.memory for entry in good if entry.memory is not None]
-    return Usual(median_of(times), round(median(sizes))) if times and sizes else None

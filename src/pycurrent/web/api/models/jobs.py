@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pycurrent.service import (
     Done,
+    Estimate,
     HistoryEntry,
     JobDetail,
     Rebuild,
@@ -134,6 +135,16 @@ class RemovedPartModel(Model):
     rule: Text = Field(description="The rule of retention that has let it go.")
 
 
+class EstimateModel(Model):
+    """The middle of earlier good jobs; null stands for what none of them tells."""
+
+    took: Seconds | None = Field(description="Seconds that its work takes.")
+    cpu: Seconds | None = Field(
+        description="Seconds of all processors together that its commands use."
+    )
+    memory: int | None = Field(description="The bytes of the largest process of its commands.")
+
+
 class JobDetailModel(Model):
     """All that is known of a job."""
 
@@ -150,10 +161,17 @@ class JobDetailModel(Model):
     same_work: list[EntryModel] = Field(
         description="Jobs of the same operation and key that have ended, the newest first."
     )
+    estimate: EstimateModel | None = Field(
+        description="By the same work before, or else by other jobs of its stage."
+    )
 
     @classmethod
     def of(
-        cls, detail: JobDetail, log_size: int | None, same_work: tuple[HistoryEntry, ...]
+        cls,
+        detail: JobDetail,
+        log_size: int | None,
+        same_work: tuple[HistoryEntry, ...],
+        estimate: Estimate | None,
     ) -> Self:
         return cls(
             id=detail.entry.job_id,
@@ -168,6 +186,7 @@ class JobDetailModel(Model):
                 for one in detail.removed
             ],
             same_work=[EntryModel.model_validate(entry) for entry in same_work],
+            estimate=None if estimate is None else EstimateModel.model_validate(estimate),
         )
 
 
