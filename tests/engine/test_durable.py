@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent.cache import Builder
+from pycurrent.cache import Builder, builder
 from pycurrent.engine import Config, Job, Level, Pool
 from pycurrent.engine.journal import Entry
 from pycurrent.engine.left_runs import end_reached, reach
 from pycurrent.engine.spool import COPIERS
 from pycurrent.engine.supervisor import REPORT, Report
+from pycurrent.errors import UsageError
 from pycurrent.term import Active, Activity, Current, Failed, Ok, Var, component
 from pycurrent.testing import Harness
 
@@ -297,6 +298,36 @@ async def test_a_temporary_folder_is_found_again(tmp_path: Path) -> None:
         await done(h)
         assert h.output == Ok("kept\n")
     assert list((tmp_path / "state" / "run").glob("*/*")) == []
+
+
+async def test_a_command_is_not_run_within_once(tmp_path: Path) -> None:
+    """The next engine would wait for it. Beside it, in another task, commands are run."""
+
+    @builder("work", level=Level.HARMLESS, durable=True)
+    async def work(job: Job, key: str) -> str:
+        begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def waits() -> str:
+            begun.set()
+            await may_end.wait()
+            return "waited"
+
+        async def runs() -> str:
+            return await job.check_output(["echo", "hello"])
+
+        waiting = asyncio.create_task(job.once("waits", waits))
+        await begun.wait()
+        said = await runs()
+        may_end.set()
+        await waiting
+        with pytest.raises(UsageError, match=r"echo hello is run within job\.once"):
+            await job.once("runs", runs)
+        return said
+
+    config = Config(lease=durable.LEASE)
+    async with Harness(lambda: work("a"), state_dir=tmp_path, config=config) as h:
+        await h.settle()
+        assert h.output == Ok("hello\n")
 
 
 async def test_what_is_done_once_is_not_done_again(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import inspect
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
+from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -38,13 +39,16 @@ from pycurrent.engine.supervisor import Report
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.engine.waits import Told
-from pycurrent.errors import PycurrentError, WrongKind
+from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.term import FailureKind
 
 T = TypeVar("T")
 
 _PATIENCE = 5.0
 """Seconds for which a command that is new waits for those that are not asked for again yet."""
+
+_ONCE: ContextVar[object] = ContextVar("once", default=None)
+"""The commands of the job whose `once` is at work."""
 
 
 class OutputLost(PycurrentError):
@@ -278,6 +282,11 @@ class DurableCommands(Commands):
 
     async def _entry(self, command: Command, *, has_output: bool) -> tuple[Entry, bool]:
         """The entry of a command, and whether it is new."""
+        if _ONCE.get() is self and self._lease:
+            raise UsageError(
+                f"{command.shown} is run within job.once of a durable job, which would wait for it"
+                " when it goes on: commands are run once anyway, so run it before"
+            )
         cwd = "" if command.cwd is None else str(command.cwd)
         changes = command.changes.items()
         journal = self.journal
@@ -362,7 +371,11 @@ class DurableCommands(Commands):
     # The rest of the journal
 
     async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
-        return await self._given_once(self.journal.given(name), function, _type_of(function))
+        before = _ONCE.set(self)
+        try:
+            return await self._given_once(self.journal.given(name), function, _type_of(function))
+        finally:
+            _ONCE.reset(before)
 
     async def noted(
         self, what: tuple[str, ...], function: Callable[[], Awaitable[T]], type: type[T]

@@ -358,9 +358,10 @@ class Job(ABC):
         """Return what the async function gives. It is called once for each name of the job: where a
         durable job goes on after its engine was killed, what it gave then is given again.
 
-        Use it for what a durable job does besides its commands. It may be called twice if the
-        engine is killed right after it. The result is kept as JSON, and read as its annotation
-        says. Raises `WrongKind` for what can't be kept, and what the function raises.
+        Use it for what a durable job does besides its commands, which it may not run there. It may
+        be called twice if the engine is killed right after it. The result is kept as JSON, and read
+        as its annotation says. Raises `WrongKind` for what can't be kept, `UsageError` for a
+        command of a durable job, and what the function raises.
         """
 
     @abstractmethod

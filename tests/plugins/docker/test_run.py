@@ -223,6 +223,23 @@ async def test_a_container_outlives_our_engine(
     assert engine.containers() == []
 
 
+async def test_its_files_outlive_our_engine(
+    base: docker.Image, engine: DockerEngine, tmp_path: Path
+) -> None:
+    """The next one saves them, though the run began under the one that was killed."""
+    script = "until [ -e /go ]; do sleep 0.1; done; mkdir /out; echo made > /out/file"
+    args = f"args=['sh', '-c', {script!r}, 'makes']"
+    work = f"run(docker.Image({base.id!r}), {args}, outputs='/out/**')"
+    await kill_at_work(tmp_path, engine, work, "makes", lease="10m")
+    (container,) = engine.containers()
+    engine.docker("exec", container, "touch", "/go")
+    log = await go_on(tmp_path)
+    assert log.count("start --attach") == 1
+    assert engine.containers() == []
+    kept = (tmp_path / ".pycurrent" / "files").rglob("*")
+    assert any(path.is_file() and path.read_bytes() == b"made\n" for path in kept)
+
+
 async def test_secrets_are_in_the_container_only(
     context: docker.Context, base: docker.Image, start: Start, tmp_path: Path
 ) -> None:

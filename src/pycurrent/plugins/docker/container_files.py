@@ -22,11 +22,14 @@ from pycurrent.files.archive import Owner, pack, unpack
 from pycurrent.files.patterns import fixed_folder, outermost
 from pycurrent.plugins.docker.container import Container
 from pycurrent.plugins.saved_files import Saved, checked_outputs
+from pycurrent.store.trees import remove_tree
 from pycurrent.term import Failure
 
 _READS = ("sh", "-c", 'exec "$@" <"$0"')
 _WRITES = ("sh", "-c", 'exec "$@" >"$0"')
 """Commands that run others with a file as their input, or their output."""
+_FILES = "files"
+"""The folder for what is saved."""
 _LONGEST_READ = 1 << 20
 """Characters of a list of users."""
 _MISSING = re.compile(
@@ -82,46 +85,60 @@ async def take(container: Container, outputs: Sequence[str], *, required: bool) 
     """Save what the patterns select in a container that has ended. Raises Failure."""
     job = container.docker.job
     is_absolute = outputs[0].startswith("/")
-    base = "/" if is_absolute else (await _Setup.of(container)).folder
+    base = "/" if is_absolute else (await _folder_and_user(container))[0]
     patterns = [text.removeprefix("/") for text in outputs]
     async with job.tempdir("outputs-") as folder:
-        files = folder / "files"
-        files.mkdir()
+        sent: list[tuple[str, Path]] = []
         for number, path in enumerate(outermost(map(fixed_folder, patterns))):
             if not path and base == "/":
                 raise Failure(
                     f"{outputs[0]} would be all of the container, as its working folder is /: set"
                     ' one by run_args=["--workdir=/work"], or name a folder, as in "dist/**"'
                 )
-            scratch = folder / str(number)
-            scratch.mkdir()
-            await _copy_out(container, f"{base.rstrip('/')}/{path or '.'}", scratch)
-            await in_thread(_move, scratch / "files", files, path)
-        return await job.save(files, *patterns, required=required)
+            archive = folder / f"{number}.tar"
+            if await _copy_out(container, f"{base.rstrip('/')}/{path or '.'}", archive):
+                sent.append((path, archive))
+
+        async def unpacked() -> list[str]:
+            return await stoppable(lambda stop: _unpack_all(sent, folder, stop))
+
+        # Once: a durable job that goes on may have saved them, and they are gone.
+        left_out = await job.once("docker outputs", unpacked)
+        if left_out:
+            some = ", ".join(left_out[:3])
+            job.log(f"Left out, as they are not files ({len(left_out)}): {some}")
+        return await job.save(folder / _FILES, *patterns, required=required)
 
 
-async def _copy_out(container: Container, path: str, scratch: Path) -> None:
-    """Copy a file or a folder of a container, if there is one, to `files` in a folder."""
-    docker, archive = container.docker, scratch / "tar"
-    (scratch / "files").mkdir()
+async def _copy_out(container: Container, path: str, archive: Path) -> bool:
+    """Copy a file or a folder of a container to an archive. False if there is none."""
     try:
-        await docker.exec("cp", f"{container.name}:{path}", "-", through=[*_WRITES, str(archive)])
+        await container.docker.exec(
+            "cp", f"{container.name}:{path}", "-", through=[*_WRITES, str(archive)]
+        )
     except Failure as failure:
         if _MISSING.search(str(failure)):
-            return
+            return False
         raise
+    return True
 
-    def unpacking(stop: Event) -> list[str]:
-        with archive.open("rb") as source:
-            return unpack(source, scratch / "files", stop)
 
-    try:
-        left_out = await stoppable(unpacking)
-    except FilesError as error:
-        raise Failure(f"{path} of the container can't be saved: {error}") from None
-    if left_out:
-        some = ", ".join(left_out[:3])
-        docker.job.log(f"Left out, as they are not files ({len(left_out)}): {some}")
+def _unpack_all(sent: Sequence[tuple[str, Path]], folder: Path, stop: Event) -> list[str]:
+    """Unpack what was sent of paths to their places. Gives what was left out. Raises Failure."""
+    files, scratch, left_out = folder / _FILES, folder / "scratch", []
+    remove_tree(files)  # An engine may have been killed here.
+    files.mkdir()
+    for path, archive in sent:
+        remove_tree(scratch)
+        scratch.mkdir()
+        try:
+            with archive.open("rb") as source:
+                left_out += unpack(source, scratch, stop)
+        except FilesError as error:
+            place = path or "the working folder"
+            raise Failure(f"{place} of the container can't be saved: {error}") from None
+        _move(scratch, files, path)
+    return left_out
 
 
 def _beginning(path: Path) -> str:
@@ -154,24 +171,21 @@ class _Setup:
 
     @classmethod
     async def of(cls, container: Container) -> _Setup:
-        async def setup() -> tuple[str, Owner]:
-            return await cls._asked(container)
-
-        # Once: what it copies for that is gone afterwards.
-        folder, owner = await container.docker.job.once(f"setup of {container.name}", setup)
-        return cls(folder, owner)
-
-    @staticmethod
-    async def _asked(container: Container) -> tuple[str, Owner]:
-        form = "[{{json .Config.WorkingDir}},{{json .Config.User}}]"
-        said = await container.docker.ask("container", "inspect", "--format", form, container.name)
-        folder, user = json.loads(said)
-        return folder or "/", await _owner(container, user)
+        folder, user = await _folder_and_user(container)
+        return cls(folder, await _owner(container, user))
 
     def place(self, path: str) -> str:
         """A path as seen from the top of the container."""
         whole = PurePosixPath(self.folder, path)
         return "/".join(whole.parts[1:])
+
+
+async def _folder_and_user(container: Container) -> tuple[str, str]:
+    """The working folder of a container, and its user as the image names it."""
+    form = "[{{json .Config.WorkingDir}},{{json .Config.User}}]"
+    said = await container.docker.ask("container", "inspect", "--format", form, container.name)
+    folder, user = json.loads(said)
+    return folder or "/", user
 
 
 async def _owner(container: Container, user: str) -> Owner:
@@ -181,10 +195,20 @@ async def _owner(container: Container, user: str) -> Owner:
         return Owner()
     if name.isdecimal():
         return Owner(int(name), int(group) if group.isdecimal() else 0)
-    async with container.docker.job.tempdir("users-") as scratch:
-        await _copy_out(container, "/etc/passwd", scratch)
-        listed = await in_thread(_beginning, scratch / "files" / "passwd")
-    found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):(\d+):", listed, re.MULTILINE)
+    job = container.docker.job
+    async with job.tempdir("users-") as scratch:
+        users = [("passwd", scratch / "tar")]
+        is_there = await _copy_out(container, "/etc/passwd", scratch / "tar")
+
+        async def listed() -> str:
+            if not is_there:
+                return ""
+            await stoppable(lambda stop: _unpack_all(users, scratch, stop))
+            return await in_thread(_beginning, scratch / _FILES / "passwd")
+
+        # Once: a durable job that goes on may have left the folder.
+        text = await job.once("docker users", listed)
+    found = re.search(rf"^{re.escape(name)}:[^:]*:(\d+):(\d+):", text, re.MULTILINE)
     if found is None:
         return Owner()  # The engine says what is wrong with it.
     return Owner(int(found[1]), int(group) if group.isdecimal() else int(found[2]))

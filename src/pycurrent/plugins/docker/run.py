@@ -37,7 +37,6 @@ class DockerFiles(ContainerRun[Tree]):
     """Runs a container for the files that it makes."""
 
     id: ClassVar[str] = "docker-files"
-    durable: ClassVar[bool] = False  # The files that were copied out would be gone.
     verb: ClassVar[str] = "run"
 
     files: JobFiles | None = None
