@@ -14,7 +14,7 @@ from .sites import RunningSite, running_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-JOBS, SHOWN = 700, 500
+JOBS, SHOWN = 450, 250
 
 
 class Queue:
@@ -49,14 +49,14 @@ async def test_jobs_that_are_not_shown_move_up(page: Page, tmp_path: Path) -> No
         rows, total = page.locator("tr[data-job] th a"), page.locator("[data-jobs-total]")
         await page.goto(f"{site.url}/jobs")
         await expect(rows).to_have_text(names[:SHOWN])
-        await expect(total).to_contain_text("700 jobs that have not ended")
+        await expect(total).to_contain_text("450 jobs that have not ended")
         await queue.end(site, 150)
-        await expect(total).to_contain_text("550 jobs that have not ended")
+        await expect(total).to_contain_text("300 jobs that have not ended")
         await expect(rows).to_have_text(names[150 : 150 + SHOWN])
         await queue.end(site, 150)
         # Waited for, not read once: rows go before those come that move up.
         await expect(rows).to_have_text(names[300:])
-        await expect(total).to_have_text("400 jobs that have not ended")
+        await expect(total).to_have_text("150 jobs that have not ended")
         await queue.end(site, JOBS - 300)
         await expect(rows).to_have_count(0)
 
@@ -83,7 +83,7 @@ async def test_jobs_that_end_while_the_jobs_are_read_move_up(page: Page, tmp_pat
         await made.wait()
         await queue.end(site, 50)
         # Said by an event of its own, which comes with that of the jobs.
-        await expect(total).to_contain_text("600 jobs that have not ended")
+        await expect(total).to_contain_text("350 jobs that have not ended")
         passes.set()
         await expect(rows).to_have_text(names[100 : 100 + SHOWN])
 
@@ -95,16 +95,16 @@ async def test_pages_of_the_jobs_follow_each_other(page: Page, tmp_path: Path) -
         await until(lambda: len(site.service.jobs.active()) == JOBS)
         names = [job.description for job in site.service.jobs.active()]
         await page.goto(f"{site.url}/jobs")
-        read = """async (after) => (await fetch(`/api/v1/jobs?limit=300${after}`)).json()"""
+        read = """async (after) => (await fetch(`/api/v1/jobs?limit=150${after}`)).json()"""
         first = await page.evaluate(read, "")
-        await queue.end(site, 350)
+        await queue.end(site, 200)
         second = await page.evaluate(read, f"&after={first['next']}")
-        assert [job["description"] for job in first["jobs"]] == names[:300]
-        assert second["total"] == JOBS - 350
+        assert [job["description"] for job in first["jobs"]] == names[:150]
+        assert second["total"] == JOBS - 200
         third = await page.evaluate(read, f"&after={second['next']}")
         assert third["next"] is None
         seen = {job["description"] for page in (second, third) for job in page["jobs"]}
-        assert seen == set(names[350:])
+        assert seen == set(names[200:])
 
 
 async def test_all_jobs_are_reached_page_by_page(page: Page, tmp_path: Path) -> None:
@@ -119,10 +119,10 @@ async def test_all_jobs_are_reached_page_by_page(page: Page, tmp_path: Path) -> 
         await page.locator("[data-jobs-next]").click()
         await page.wait_for_url("**/jobs?path=*&after=*")
         await expect(rows).to_have_text(names[SHOWN:])
-        await expect(page.locator("[data-jobs-total]")).to_contain_text("700 jobs")
+        await expect(page.locator("[data-jobs-total]")).to_contain_text("450 jobs")
         await expect(page.locator("[data-jobs-next]")).to_be_hidden()
         await queue.end(site, 100)
-        await expect(page.locator("[data-jobs-total]")).to_contain_text("600 jobs")
+        await expect(page.locator("[data-jobs-total]")).to_contain_text("350 jobs")
         await expect(rows).to_have_text(names[SHOWN:])
         await page.get_by_role("link", name="The oldest").click()
         await expect(rows).to_have_text(names[100 : 100 + SHOWN])

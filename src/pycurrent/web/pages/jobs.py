@@ -20,7 +20,7 @@ from pycurrent.web.pages.pages import pages_of
 from pycurrent.web.reasons import asks_for_reason, reason_for
 from pycurrent.web.users import Role
 
-SHOWN = 500
+SHOWN = 250
 """How many jobs are on a page at most: the loop is held while it is made, 0.1 ms for each."""
 
 

@@ -11,7 +11,7 @@ import { state } from "./signs.js";
 import { JOB_STATES } from "./states.js";
 import { duration } from "./site.js";
 
-const SHOWN = 500; // rows; the server shows as many
+const SHOWN = 250; // rows; the server shows as many
 const AGAIN = 2000; // milliseconds before the jobs are read again, as others have moved up
 const STAYS = 3000; // milliseconds for which a row that has gone stays after the last click or touch
 
