@@ -141,7 +141,7 @@ class Run:
         """Get the cache folders that the command uses, once others use them no more. False if it is
         not to begin any more.
         """
-        wanted = self._request["caches"]
+        wanted = self._request.get("caches")
         if not wanted or not self._request["begin"] or os.path.isdir(self._folder):
             return True
         # Most commands begin sooner without it.
