@@ -96,6 +96,7 @@ async def test_a_command_runs_where_a_job_runs(at: At) -> None:
         await h.until(lambda: isinstance(h.output, Ok), timeout=60)
 
 
+@pytest.mark.every_place
 async def test_its_status_is_that_of_the_command(at: At) -> None:
     """And one that can't be run is named."""
     async with waiting(at) as h:

@@ -5,7 +5,8 @@ has ended. Were that started by `srun` itself, it would end with the connection.
 
 Its arguments: the name of the holder's socket, and the words of a command.
 
-Its status is one that `srun` has not for failures of its own: see `connect.py`.
+Its status is one that `srun` has not for failures of its own; a line of its errors has that of the
+command: see `connect.py`.
 """
 
 import array
@@ -47,7 +48,10 @@ def main(name: str, words: str) -> int:
     if len(answer) < struct.calcsize("i"):
         return _NO_HOLDER
     status = int(struct.unpack("i", answer)[0])
-    return status if status in (0, 127) else _STARTED
+    if status in (0, 127):
+        return status
+    os.write(2, b"\npycurrent-status %d\n" % (status if status >= 0 else 128 - status))
+    return _STARTED
 
 
 if __name__ == "__main__":

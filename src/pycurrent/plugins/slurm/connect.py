@@ -16,7 +16,8 @@ import sys
 
 _NOT_CONNECTED, _GONE = 255, 254
 _STARTED = 100
-"""The bridge's: what it had started has failed."""
+"""The bridge's: what it had started has failed, with the status that a line of it tells."""
+_STATUS = re.compile(rb"pycurrent-status (\d+)")
 _KEPT = 8 << 10
 """Bytes of what `srun` says that are kept."""
 _OF_SRUN = re.compile(rb"srun: error: [^ ]+: task 0: (Exited with exit code|Terminated|Killed)")
@@ -90,7 +91,9 @@ def main(job: str, srun: list[str]) -> int:
     if status in (0, 127):
         result = status
     elif status == _STARTED:
-        result = 1
+        told = [match for line in lines if (match := _STATUS.fullmatch(line))]
+        lines = [line for line in lines if not _STATUS.fullmatch(line)]
+        result = int(told[-1][1]) if told else 1
     elif (why := over(job)) is not None:
         lines, result = [f"Slurm's job {job} is over: {why}".encode()], _GONE
     else:
