@@ -1,6 +1,7 @@
 """What `Harness.settle` waits for, and what it does not wait for."""
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -250,6 +251,20 @@ async def test_a_command_at_work_is_waited_for_beyond_patience(tmp_path: Path) -
     ) as h:
         await h.settle(patience=0.2)
         assert h.output == Ok("None")
+
+
+async def test_a_command_that_serves_others_is_left(tmp_path: Path) -> None:
+    """It runs as long as they may need it, and so does what it has started."""
+    argv = ["sh", "-c", "while :; do :; done & while :; do :; done"]
+    async with Harness(doing(lambda job: job.exec(["sleep", "1000"])), state_dir=tmp_path) as h:
+        with Path(os.devnull).open("r+b") as null:
+            file = null.fileno()
+            await h.engine.opened.processes.start(
+                argv, cwd=None, env=None, stdin=file, stdout=file, stderr=file, serves=True
+            )
+        async with asyncio.timeout(20):
+            await h.settle(patience=0.2)
+        assert h.output == RUNNING
 
 
 async def test_a_thread_that_waits_for_the_test_is_left(tmp_path: Path) -> None:

@@ -135,7 +135,7 @@ class Processes:
         self._grace = grace
         self._descriptors = descriptors
         self._channels: set[SupervisorChannel] = set()
-        self._serving: set[SupervisorChannel] = set()
+        self._serving: dict[SupervisorChannel, int] = {}
         self._idle = IdleSupervisors(idle)
         self.copiers = Copiers()
         """Copy what the commands print."""
@@ -154,6 +154,11 @@ class Processes:
     def running(self) -> int:
         """The commands that were begun and have not ended yet, without those that only serve."""
         return len(self._channels) - len(self._serving)
+
+    @property
+    def serving(self) -> list[int]:
+        """The pids of the commands that only serve."""
+        return list(self._serving.values())
 
     async def start(
         self,
@@ -198,7 +203,7 @@ class Processes:
             process = self._process(argv[0], cwd, await _begin(channel), channel)
             if process is not None:
                 if serves and not channel.closed.done():
-                    self._serving.add(channel)
+                    self._serving[channel] = process.pid
                 return process
         raise not_started(argv[0], _HELPER_DIES, Blame.SHORTAGE)
 
@@ -302,7 +307,7 @@ class Processes:
 
     def _has_ended(self, channel: SupervisorChannel, waiting: socket.socket | None) -> None:
         self._channels.discard(channel)
-        self._serving.discard(channel)
+        self._serving.pop(channel, None)
         if waiting is not None:
             self._idle.add(waiting)
 

@@ -61,25 +61,32 @@ class Settling:
         if not (engine.is_busy or _jobs_at_work(engine)):
             return Prospect.NOTHING
         prospect = self._lookout.prospect(self._threads.threads)
-        if prospect is Prospect.INPUT and self._children():
+        if prospect is Prospect.INPUT and self._children(engine):
             # They may wait for one of their own processes.
             return Prospect.WORK
         return prospect
 
-    def _children(self) -> list[ProcessActivity]:
+    def _children(self, engine: OpenEngine) -> list[ProcessActivity]:
+        """What is at work below this process: a command that serves others never ends."""
+        serving = {pid for one in engine.processes.serving for pid in _family(one)}
         return [
             process
             for process in processes_under(os.getpid())
-            if process.pid not in self._bystanders and not is_resident(process.pid)
+            if process.pid not in self._bystanders | serving and not is_resident(process.pid)
         ]
 
     def _signs(self, engine: OpenEngine) -> tuple[object, ...]:
         """The activity so far. Equal ones show that nothing has happened in between."""
         numbers = [thread.native_id for thread in self._threads.threads if thread.native_id]
-        life = [*self._children(), *threads_of_ours(numbers)]
+        life = [*self._children(engine), *threads_of_ours(numbers)]
         if not all(activity.is_at_rest for activity in life):
             return (object(),)
         return (engine.steps, _log_sizes(engine), frozenset(life))
+
+
+def _family(pid: int) -> set[int]:
+    """A process and all below it."""
+    return {pid, *(process.pid for process in processes_under(pid))}
 
 
 class _Vigil:
