@@ -67,7 +67,7 @@ class Settling:
         return prospect
 
     def _children(self, engine: OpenEngine) -> list[ProcessActivity]:
-        """What is at work below this process: a command that serves others never ends."""
+        """The processes at work for this one: a command that serves others never ends."""
         serving = {pid for one in engine.processes.serving for pid in _family(one)}
         return [
             process
