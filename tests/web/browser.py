@@ -25,6 +25,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Each new window would load pages of the browser's own beside ours: 0.4 s of processor time.
+    "--disable-features=PreloadTopChromeWebUI",
     # Frames are painted although nobody looks.
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
