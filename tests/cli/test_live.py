@@ -278,3 +278,23 @@ def test_failures_come_first_where_there_are_more_stages_than_lines() -> None:
         " test 0, test 1, test 2, …",
         "running  y                              1 min 10 s",
     ]
+
+
+def test_failures_with_one_cause_have_one_line_where_there_are_too_many() -> None:
+    """So another cause is in sight."""
+    alike = [
+        stage(f"test {n}", State.FAILED, failure=f"no connection to 10.0.0.{n}:5432")
+        for n in range(40)
+    ]
+    other = stage("lint", State.FAILED, failure="2 of 40 files are not formatted")
+    seen = overview(*alike, other, of_interest=Stats(failed=41))
+
+    shown = picture(
+        seen, name="ci.py", took=timedelta(seconds=3), width=120, log="pycurrent log", room=8
+    )
+
+    assert [line.plain.rstrip() for line in shown[2:4]] == [
+        "failed   40 stages alike: no connection to 10.0.0.0:5432: test 0, test 1, test 2, …",
+        "failed   lint  2 of 40 files are not formatted",
+    ]
+    assert not any(line.plain.startswith("not shown") for line in shown)

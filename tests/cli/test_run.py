@@ -154,6 +154,32 @@ def test_the_summary_groups_what_waits_for_the_same_and_ends_with_failures(
     assert not any("site-" in line for line in told[2:])
 
 
+def test_the_summary_groups_many_failures_with_one_cause(
+    pipeline_file: Write, pycurrent: Command
+) -> None:
+    """One of them is shown as ever; another cause is not hidden behind them."""
+    pipeline_file("""
+        import pycurrent as current
+        from pycurrent import Job, Level
+
+        @current.builder("test", level=Level.HARMLESS)
+        async def test(job: Job, number: int) -> str:
+            if number == 59:
+                raise ValueError("2 of 40 failed")
+            raise OSError(f"can't connect to 10.0.0.{number}:5432 after {number} s")
+
+        def pipeline():
+            return current.all([test(number) for number in range(60)])
+    """)
+    ended = pycurrent("run", "ci.py", "--once")
+    told = ended.out[ended.out.index("failed: 60 failed") :].splitlines()
+    stages = [line for line in told if line.startswith("  test")]
+    assert len(stages) == 2
+    assert any(line.startswith("    58 more like it: ") for line in told)
+    assert any(line.endswith(": ValueError: 2 of 40 failed") for line in told)
+    assert not any("... and" in line for line in told)
+
+
 def test_once_ends_with_3_when_something_is_paused(
     pipeline_file: Write, pycurrent: Command
 ) -> None:

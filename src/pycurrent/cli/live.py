@@ -16,6 +16,7 @@ from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.text import Text
 
+from pycurrent.cli.alike import alike
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.pace import Pace
 from pycurrent.cli.text import counts, title, waits
@@ -194,11 +195,17 @@ class _Crowd:
         groups = [[stage] for stage in others] if fits else _grouped(others)
         # A group is a line; failures get the rest, and half of the room in any case.
         most = max(room - len(groups), room // 2, 1)
-        alone = [group[0] for group in groups if len(group) == 1]
-        column = _title_width([*failed[:most], *alone], self._width)
-        for place, stage in enumerate(failed[:most]):
-            spare = most - len(failed[:most]) - (len(self.lines) - place)
-            self._add_failed(stage, column, may_wrap=spare > 0)
+        failures = [[stage] for stage in failed] if len(failed) <= most else alike(failed)
+        failures = failures[:most]
+        alone = [group[0] for group in [*failures, *groups] if len(group) == 1]
+        column = _title_width(alone, self._width)
+        for place, group in enumerate(failures):
+            if len(group) > 1:
+                self.shown += group
+                self.lines.append(_group_of_failures(group))
+                continue
+            spare = most - len(failures) - (len(self.lines) - place)
+            self._add_failed(group[0], column, may_wrap=spare > 0)
         for group in groups[: max(0, room - len(self.lines))]:
             self.shown += group
             self.lines.append(
@@ -223,6 +230,16 @@ def _grouped(stages: list[StageView]) -> list[list[StageView]]:
         op = None if stage.job is None else stage.job.op
         groups.setdefault((stage.kind, op, _cause(stage)), []).append(stage)
     return list(groups.values())
+
+
+def _group_of_failures(stages: list[StageView]) -> Text:
+    """The line of failures with one cause: their number, the reason of the first, and the names."""
+    failure = stages[0].failure
+    reason = "" if failure is None else one_line(failure.message)
+    names = ", ".join(one_line(stage.path) for stage in stages[:3])
+    return Text.assemble(
+        _word(stages[0].kind), f"{len(stages)} stages alike: {reason}", (f": {names}, …", "dim")
+    )
 
 
 def _cause(stage: StageView) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from pycurrent.cli.alike import alike
 from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
@@ -73,12 +74,16 @@ class Summary(Struct, frozen=True):
         for group in waiting:
             yield from self._stage(group[0]) if len(group) == 1 else _group(group)
         # These come last, where they stay in sight.
-        failed = [stage for stage in overview.stages if stage.failure is not None][:_LISTED]
-        for stage in failed:
-            yield from self._stage(stage)
+        failures = [stage for stage in overview.stages if stage.failure is not None]
+        fits = len(failures) <= _LISTED
+        failed = ([[stage] for stage in failures] if fits else alike(failures))[:_LISTED]
+        for first, *others in failed:
+            yield from self._stage(first)
+            if others:
+                yield f"    {len(others)} more like it: {_names(others)}"
         interest = overview.of_interest
         left = interest.failed + interest.waiting_for_confirmation + interest.muted
-        left -= sum(1 + stage.others for stage in [*chain.from_iterable(waiting), *failed])
+        left -= sum(1 + stage.others for stage in chain.from_iterable([*waiting, *failed]))
         if left > 0:
             yield f"  ... and {left} more"
         is_told_of = interest.failed or isinstance(result, Muted)
@@ -133,8 +138,13 @@ def _by_wait(stages: Iterable[StageView]) -> list[list[StageView]]:
 
 def _group(stages: list[StageView]) -> Iterator[str]:
     wait = stages[0].wait
-    names = ", ".join(one_line(stage.path) for stage in stages[:_ALONE])
-    yield f"  {len(stages)} stages wait {'' if wait is None else waits(wait)}: {names}, ..."
+    yield f"  {len(stages)} stages wait {'' if wait is None else waits(wait)}: {_names(stages)}"
+
+
+def _names(stages: list[StageView]) -> str:
+    """The first of them by name."""
+    more = ", ..." if len(stages) > _ALONE else ""
+    return ", ".join(one_line(stage.path) for stage in stages[:_ALONE]) + more
 
 
 def _frames(failure: Failed) -> Iterator[str]:
