@@ -69,6 +69,26 @@ def next_engine(folder: Path) -> Harness:
     )
 
 
+@asynccontextmanager
+async def over_later(
+    plan: str, host: ssh.Host, folder: Path, number: str, ended_meanwhile: bool
+) -> AsyncIterator[Harness]:
+    """The engine after the killed one, when the job is over: its command has ended while there was
+    no engine, or goes on until then.
+    """
+    async with killed(plan, host, folder, number):
+        if ended_meanwhile:
+            await go(folder)
+            await until(lambda: not sleeping(number) and not clients(host.port))
+        async with next_engine(folder) as h:
+            if not ended_meanwhile:
+                await h.until(lambda: h.stats.running == 1)
+                assert len(sleeping(number)) == 1
+                await go(folder)
+            await over(h)
+            yield h
+
+
 def said(h: Harness) -> list[str]:
     """The lines of the log that the command has printed, and those on the way."""
     lines = h.log("ran").splitlines()
@@ -91,19 +111,10 @@ async def test_a_command_goes_on_with_the_next_engine(
     """It is the same run, with its input; the log has each byte once, also where it has ended while
     no engine was there.
     """
-    async with killed("runs", host, tmp_path, number):
-        if ended_meanwhile:
-            await go(tmp_path)
-            await until(lambda: not sleeping(number) and not clients(host.port))
-        async with next_engine(tmp_path) as h:
-            if not ended_meanwhile:
-                await h.until(lambda: h.stats.running == 1)
-                assert len(sleeping(number)) == 1
-                await go(tmp_path)
-            await over(h)
-            assert h.output == Ok(None)
-            assert [build.ok for build in h.history("ssh-run")] == [True]
-            lines = said(h)
+    async with over_later("runs", host, tmp_path, number, ended_meanwhile) as h:
+        assert h.output == Ok(None)
+        assert [build.ok for build in h.history("ssh-run")] == [True]
+        lines = said(h)
     assert ran(tmp_path) == "ran\nrun\n"
     own = [line for line in lines if not line.startswith(("Exec: ", "New job: "))]
     assert sorted(own) == ["Job succeeded", "first", "second", "third", "wrong"]
@@ -116,16 +127,8 @@ async def test_how_a_command_has_failed_is_known(
     host: ssh.Host, tmp_path: Path, number: str, ended_meanwhile: bool
 ) -> None:
     """Its status, and the last that it has said."""
-    async with killed("fails", host, tmp_path, number):
-        if ended_meanwhile:
-            await go(tmp_path)
-            await until(lambda: not sleeping(number) and not clients(host.port))
-        async with next_engine(tmp_path) as h:
-            if not ended_meanwhile:
-                await h.until(lambda: h.stats.running == 1)
-                await go(tmp_path)
-            await over(h)
-            assert h.output == Failed(f"sh on {host} exited with status 7: no")
+    async with over_later("fails", host, tmp_path, number, ended_meanwhile) as h:
+        assert h.output == Failed(f"sh on {host} exited with status 7: no")
     assert ran(tmp_path) == "ran\n"
 
 
@@ -134,17 +137,9 @@ async def test_an_output_goes_on(
     host: ssh.Host, tmp_path: Path, number: str, ended_meanwhile: bool
 ) -> None:
     """It is whole; the log has the errors alone."""
-    async with killed("prints", host, tmp_path, number):
-        if ended_meanwhile:
-            await go(tmp_path)
-            await until(lambda: not sleeping(number) and not clients(host.port))
-        async with next_engine(tmp_path) as h:
-            if not ended_meanwhile:
-                await h.until(lambda: h.stats.running == 1)
-                await go(tmp_path)
-            await over(h)
-            assert h.output == Ok("first\nsecond\r\n")
-            lines = said(h)
+    async with over_later("prints", host, tmp_path, number, ended_meanwhile) as h:
+        assert h.output == Ok("first\nsecond\r\n")
+        lines = said(h)
     assert [line for line in lines if line in {"first", "wrong", "second", "third"}] == [
         "wrong",
         "third",
@@ -157,20 +152,12 @@ async def test_the_files_of_a_command_come_back(
     host: ssh.Host, tmp_path: Path, number: str, ended_meanwhile: bool
 ) -> None:
     """To the engine that goes on, and once."""
-    async with killed("makes", host, tmp_path, number):
-        if ended_meanwhile:
-            await go(tmp_path)
-            await until(lambda: not sleeping(number) and not clients(host.port))
-        async with next_engine(tmp_path) as h:
-            if not ended_meanwhile:
-                await h.until(lambda: h.stats.running == 1)
-                await go(tmp_path)
-            await over(h)
-            assert isinstance(h.output, Ok)
-            tree = h.output.value
-            assert isinstance(tree, Tree)
-            assert tree.count == 1
-            log = h.log("ran")
+    async with over_later("makes", host, tmp_path, number, ended_meanwhile) as h:
+        assert isinstance(h.output, Ok)
+        tree = h.output.value
+        assert isinstance(tree, Tree)
+        assert tree.count == 1
+        log = h.log("ran")
     assert log.count("\nfirst\n") == log.count("\nsecond\n") == 1
     assert log.count("Left out, as they are not files (1): pipe") == 1
     assert ran(tmp_path) == "ran\n"
