@@ -95,6 +95,18 @@ async def test_one_job_uses_it_at_a_time(at: At) -> None:
     assert (await ended(at, at.folder / "state", work, work, work))[0] == Ok(None)
 
 
+@pytest.mark.every_place
+async def test_a_job_has_it_between_its_commands_too(at: At) -> None:
+    """Also where the places of jobs are several, with one home."""
+
+    async def work(job: Job) -> None:
+        async with job.cache_folder(kept(at)) as folder:
+            await job.exec(["mkdir", folder / "used"])
+            await job.exec(["rmdir", folder / "used"])
+
+    assert (await ended(at, at.folder / "state", work, work, work))[0] == Ok(None)
+
+
 async def test_those_who_share_it_use_it_together(at: At) -> None:
     """Each waits for the other one to be there."""
 

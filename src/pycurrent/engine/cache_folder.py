@@ -184,12 +184,13 @@ class FolderTurns:
     ) -> AsyncIterator[Path]:
         """The jobs of this engine take turns; its lock there is held by each command."""
         there, digest = job.commands.there, folder.path.name
+        path, where = await there.cache(cache.name, digest)
         async with AsyncExitStack() as held:
             if not cache.shared:
-                await held.enter_async_context(self._turn(job, cache, _path_there(job, folder)))
-            path = there.cache(cache.name, digest, shared=cache.shared)
+                await held.enter_async_context(self._turn(job, cache, Path(where, digest)))
+            held.enter_context(there.using(path, shared=cache.shared))
             try:
-                yield await held.enter_async_context(path)
+                yield path
             finally:
                 removed = there.end_cache_use(cache.name, digest, cache.limit)
                 try:
@@ -208,7 +209,8 @@ class FolderTurns:
         async with job.tempdir("cache-") as scratch:
             own = scratch / cache.name
             if job.place is not None:
-                await job.commands.there.copy_cache(cache.name, folder.path.name, own)
+                with job.waiting_for(f"a copy of the folder of cache {cache.name} at {job.place}"):
+                    await job.commands.there.copy_cache(cache.name, folder.path.name, own)
             else:
                 await self._copy(job, cache, folder, own)
             job.note(f"Untrusted work has a copy of the folder of cache {cache.name}")
@@ -272,8 +274,3 @@ class FolderTurns:
             f"Removed {path}, {size / 1e6:,.1f} MB: the folders of cache {cache.name} held more"
             f" than {cache.max_size}"
         )
-
-
-def _path_there(job: WorkingJob, folder: CacheFolder) -> Path:
-    """A name for the folder at the place of a job, which no folder here has."""
-    return Path(f"{job.place}:") / folder.path.parent.name / folder.path.name

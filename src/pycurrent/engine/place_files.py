@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -88,16 +88,22 @@ class PlaceFiles:
             else:
                 self.kept = time if self.kept is None else max(time, self.kept)
 
-    @asynccontextmanager
-    async def cache(self, name: str, digest: str, *, shared: bool) -> AsyncIterator[PathThere]:
-        """A cache folder, the same one for all jobs of a user there. The commands that begin in
-        the block have it with nobody else, or with all who share it.
+    async def cache(self, name: str, digest: str) -> tuple[PathThere, str]:
+        """A cache folder, the same one for all jobs of a user there, and a name of what it is in,
+        which several places may share.
         """
-        path = await self._ask("cache", name=name, digest=digest)
-        use = (path, "shared" if shared else self._job)
+        path, where = await self._ask("cache", name=name, digest=digest)
+        return PathThere(path), where
+
+    @contextmanager
+    def using(self, cache: PathThere, *, shared: bool) -> Iterator[None]:
+        """The commands that begin in the block have a cache folder with nobody else, or with all
+        who share it.
+        """
+        use = (str(cache), "shared" if shared else self._job)
         self.caches.append(use)
         try:
-            yield PathThere(path)
+            yield
         finally:
             self.caches.remove(use)
 

@@ -6,6 +6,7 @@
                                         <digest>.size  the bytes after the last use, at its time
                                         gone-<digest>-.../   being removed
                                         .turn          held while any of these files is looked at
+                                        .id            a name that no other folder of caches has
 
 The lock is the kernel's: it ends with the last of the commands that hold it, whatever becomes of
 the engine.
@@ -22,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH118, PTH120, PTH123
 
 LOOK = 0.2
 """Seconds between two attempts to get a folder that others use."""
@@ -39,6 +40,18 @@ def _turn(caches: str) -> Iterator[None]:
         yield
     finally:
         os.close(file)
+
+
+def identity(caches: str) -> str:
+    """The name of a folder of caches, by which it is known from each machine that sees it."""
+    path = os.path.join(caches, ".id")
+    with _turn(caches):
+        with contextlib.suppress(OSError), open(path) as file:
+            return file.read()
+        made = os.urandom(16).hex()
+        with open(path, "w") as file:
+            file.write(made)
+        return made
 
 
 def _is_free(lock: int) -> bool:
@@ -90,20 +103,21 @@ def end_use(folder: str, most: int) -> list[tuple[str, int]]:
     caches = os.path.dirname(folder)
     if os.path.isdir(folder):
         _write_size(folder)
+    found = {
+        entry.path: _noted(entry.path)
+        for entry in os.scandir(caches)
+        if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(_GONE)
+    }
     aside = []
-    with _turn(caches):
-        found = {
-            entry.path: _noted(entry.path)
-            for entry in os.scandir(caches)
-            if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(_GONE)
-        }
-        total = sum(size for _, size in found.values())
-        for path in sorted(found, key=lambda path: found[path]):
-            if total <= most:
-                break
-            if _set_aside(path):
-                total -= found[path][1]
-                aside.append((path, found[path][1]))
+    total = sum(size for _, size in found.values())
+    for path in sorted(found, key=lambda path: found[path]):
+        if total <= most:
+            break
+        with _turn(caches):
+            is_aside = _set_aside(path)
+        if is_aside:
+            total -= found[path][1]
+            aside.append((path, found[path][1]))
     return aside
 
 
@@ -124,7 +138,7 @@ def _noted(folder: str) -> tuple[float, int]:
         with open(folder + _SIZE) as file:
             return os.fstat(file.fileno()).st_mtime, int(file.read())
     except (OSError, ValueError):
-        return os.stat(folder).st_mtime, _size_of(folder)
+        return time.time(), _size_of(folder)  # Its first use has not ended, or just has.
 
 
 def _set_aside(folder: str) -> bool:
@@ -135,7 +149,10 @@ def _set_aside(folder: str) -> bool:
             return False
         caches, digest = os.path.split(folder)
         gone = os.path.join(caches, f"{_GONE}{digest}-{os.getpid()}-{time.time_ns()}")
-        os.rename(folder, gone)
+        try:
+            os.rename(folder, gone)
+        except FileNotFoundError:
+            return False  # Others have just done that.
         for end in (_SIZE, _LOCK):
             with contextlib.suppress(OSError):
                 os.unlink(folder + end)

@@ -170,10 +170,12 @@ class Files:
         return os.path.join(os.path.dirname(self._runs), "caches", name, digest)
 
     def _cache(self, name: str, digest: str) -> object:
-        """Its path. Commands that use it make it again if others have removed it meanwhile."""
+        """Its path, and the name of what it is in. Commands that use it make it again if others
+        have removed it meanwhile.
+        """
         path = self._cache_path(name, digest)
         os.makedirs(path, 0o700, exist_ok=True)
-        return path
+        return path, agent_caches.identity(os.path.dirname(path))
 
     def _cache_copied(self, name: str, digest: str, target: str) -> None:
         """Copy what is in it, once nobody uses it, to a folder that is not there."""
