@@ -16,10 +16,10 @@ from rich.file_proxy import FileProxy
 from rich.live import Live
 from rich.text import Text
 
-from pycurrent.cli.alike import alike
 from pycurrent.cli.output import OutputLostError, one_line
 from pycurrent.cli.pace import Pace
 from pycurrent.cli.text import counts, title, waits
+from pycurrent.service.alike import alike
 from pycurrent.term import Failed, Muted, State, Stats, state_of_activity
 from pycurrent.view import EngineView, ForResume, InQueue, Overview, StageChange, StageView
 from pycurrent.view.formatting import duration
@@ -236,9 +236,8 @@ def _group_of_failures(stages: list[StageView]) -> Text:
     """The line of failures with one cause: their number, the reason of the first, and the names."""
     failure = stages[0].failure
     reason = "" if failure is None else one_line(failure.message)
-    names = ", ".join(one_line(stage.path) for stage in stages[:3])
     return Text.assemble(
-        _word(stages[0].kind), f"{len(stages)} stages alike: {reason}", (f": {names}, …", "dim")
+        _word(stages[0].kind), f"{len(stages)} stages alike: {reason}", _named(stages)
     )
 
 
@@ -256,14 +255,18 @@ def _group(stages: list[StageView], now: datetime) -> Text:
     """The line of a group of similar stages: their number, how long the oldest has been so, and
     the first of them.
     """
-    names = ", ".join(one_line(stage.path) for stage in stages[:3])
-    more = ", …" if len(stages) > 3 else ""
     cause = _cause(stages[0])
     return Text.assemble(
         _word(stages[0].kind), f"{len(stages)} stages", f" {cause}" if cause else "",
         f" for up to {duration(now - min(stage.since for stage in stages))}",
-        (f": {names}{more}", "dim"),
+        _named(stages),
     )  # fmt: skip
+
+
+def _named(stages: list[StageView]) -> tuple[str, str]:
+    """The names of the first of them, and their style."""
+    names = ", ".join(one_line(stage.path) for stage in stages[:3])
+    return f": {names}{', …' if len(stages) > 3 else ''}", "dim"
 
 
 def _word(state: State) -> tuple[str, str]:

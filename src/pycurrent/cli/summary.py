@@ -10,7 +10,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from pycurrent.cli.alike import alike
 from pycurrent.cli.option import DEFAULT_STATE_DIR, STATE_DIR_VARIABLE
 from pycurrent.cli.output import for_terminal, one_line
 from pycurrent.cli.status import Exit
@@ -74,9 +73,7 @@ class Summary(Struct, frozen=True):
         for group in waiting:
             yield from self._stage(group[0]) if len(group) == 1 else _group(group)
         # These come last, where they stay in sight.
-        failures = [stage for stage in overview.stages if stage.failure is not None]
-        fits = len(failures) <= _LISTED
-        failed = ([[stage] for stage in failures] if fits else alike(failures))[:_LISTED]
+        failed = _by_cause([stage for stage in overview.stages if stage.failure is not None])
         for first, *others in failed:
             yield from self._stage(first)
             if others:
@@ -118,6 +115,15 @@ def _is_told(stage: StageView) -> bool:
         return False
     concerns = stage.kind in {State.FAILED, State.WAITING_FOR_CONFIRMATION}
     return concerns or stage.note is not None or isinstance(stage.wait, ForResume)
+
+
+def _by_cause(failed: list[StageView]) -> list[list[StageView]]:
+    """The failures that are named: each by itself, or if there are too many those alike as one."""
+    if len(failed) <= _LISTED:
+        return [[stage] for stage in failed]
+    from pycurrent.service.alike import alike  # few runs have many failures
+
+    return alike(failed)[:_LISTED]
 
 
 def _by_wait(stages: Iterable[StageView]) -> list[list[StageView]]:

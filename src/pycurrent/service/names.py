@@ -4,7 +4,6 @@ from pycurrent.engine.pinnable import Pin, RecordedValue
 from pycurrent.engine.pins import NoSuchStage, NotPinned
 from pycurrent.explain.comparison import Comparison, DiffLine, Hunk
 from pycurrent.explain.feed import MOST_COUNTED, ChangeStory, FeedEntry
-from pycurrent.explain.fingerprints import fingerprint
 from pycurrent.explain.health import Flip, HealthState, StageHealth
 from pycurrent.explain.history import HistoryEntry, HistoryPage, attempts_of
 from pycurrent.explain.reasons import (
@@ -183,7 +182,6 @@ __all__ = [
     "critical_path",
     "estimate_of",
     "expected_end",
-    "fingerprint",
     "jobs_of_stages",
     "kind_named",
     "mute_stages",
