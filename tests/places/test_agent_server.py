@@ -15,6 +15,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,8 +32,6 @@ from pycurrent.places import (
 from pycurrent.places.frames import Kind
 from pycurrent.plugins import slurm
 from pycurrent.plugins.ray.shells import Shells
-
-from ..engine.test_killed import all_gone
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -202,8 +201,18 @@ def test_the_holder_of_an_allocation_begins_agents_itself(home: Path) -> None:
         holder.terminate()
 
 
-async def test_a_connection_that_has_ended_leaves_no_descriptor_open() -> None:
+async def test_a_connection_that_has_ended_leaves_no_descriptor_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """At a node of Ray, where thousands go by one process."""
+    begun: list[asyncio.subprocess.Process] = []
+    begin = asyncio.create_subprocess_exec
+
+    async def kept(*argv: str, **options: Any) -> asyncio.subprocess.Process:
+        begun.append(await begin(*argv, **options))
+        return begun[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", kept)
     shells, python = Shells(), shlex.quote(sys.executable)
 
     async def used() -> None:
@@ -222,11 +231,6 @@ async def test_a_connection_that_has_ended_leaves_no_descriptor_open() -> None:
         assert sorted(Path("/proc/self/fd").iterdir()) == before
     finally:
         gc.enable()
-        (server,) = [pid for pid in children_of(os.getpid()) if _serves(pid)]
-        os.kill(server, signal.SIGKILL)
-        await all_gone([server])
-
-
-def _serves(pid: int) -> bool:
-    """True for an agent server."""
-    return agent_arguments()[0].encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        (server,) = begun
+        server.kill()
+        await server.wait()
