@@ -70,6 +70,7 @@ AT_PLACES = {
     "agent_caches",
     "agent_contents",
     "agent_files",
+    "agent_link",
     "frames",
     "supervisor",
 }

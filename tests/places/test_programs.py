@@ -21,6 +21,7 @@ SENT = [
             "agent_caches.py",
             "agent_contents.py",
             "agent_files.py",
+            "agent_link.py",
             "ending.py",
             "frames.py",
             "terminal.py",

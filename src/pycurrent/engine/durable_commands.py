@@ -12,7 +12,6 @@ nothing. Then all of them are ended, and the work is run afresh, as a job of its
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -20,9 +19,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, TypeVar, cast
-
-import msgspec
+from typing import ClassVar, NoReturn, TypeVar
 
 from pycurrent.engine.channel import Used
 from pycurrent.engine.command import Command
@@ -32,14 +29,15 @@ from pycurrent.engine.journal import Entry, Held, Journal, parts_of
 from pycurrent.engine.left_runs import LeftRun, end_reached
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.machine import Blame
+from pycurrent.engine.once import given_once, type_of
 from pycurrent.engine.pipe import enlarge
 from pycurrent.engine.process import Durability, Process, Processes
-from pycurrent.engine.spool import SpoolPump
+from pycurrent.engine.spool import SpoolPump, held_by
 from pycurrent.engine.supervisor import Report
 from pycurrent.engine.tasks import uncancellable
 from pycurrent.engine.turns import Turn
 from pycurrent.engine.waits import Told
-from pycurrent.errors import PycurrentError, UsageError, WrongKind
+from pycurrent.errors import PycurrentError, UsageError
 from pycurrent.term import FailureKind
 
 T = TypeVar("T")
@@ -353,7 +351,7 @@ class DurableCommands(Commands):
         """A command has to wait with what it prints, or goes on."""
         if is_held and entry not in self._held:
             self._held[entry] = ExitStack()
-            self._held[entry].enter_context(self._showing(partial(_held_by, entry)))
+            self._held[entry].enter_context(self._showing(partial(held_by, entry)))
         elif not is_held and entry in self._held:
             self._held.pop(entry).close()
 
@@ -373,7 +371,7 @@ class DurableCommands(Commands):
     async def once(self, name: str, function: Callable[[], Awaitable[T]]) -> T:
         before = _ONCE.set(self)
         try:
-            return await self._given_once(self.journal.given(name), function, _type_of(function))
+            return await given_once(self.journal.given(name), function, type_of(function))
         finally:
             _ONCE.reset(before)
 
@@ -381,26 +379,7 @@ class DurableCommands(Commands):
         self, what: tuple[str, ...], function: Callable[[], Awaitable[T]], type: type[T]
     ) -> T:
         digest = self.journal.digest([b"noted", *map(os.fsencode, what)])
-        return await self._given_once(self.journal.given(digest), function, type)
-
-    async def _given_once(
-        self, path: Path, function: Callable[[], Awaitable[T]], type: type[T]
-    ) -> T:
-        with suppress(FileNotFoundError):
-            return msgspec.json.decode(path.read_bytes(), type=type)
-        given = await function()
-        try:
-            data = msgspec.json.encode(given)
-        except (TypeError, msgspec.MsgspecError) as error:
-            raise WrongKind(
-                f"job.once keeps what can be JSON: texts, numbers, lists, dataclasses ...: {error}"
-            ) from None
-        part = path.with_suffix(".part")
-        file = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as writing:
-            writing.write(data)
-        part.rename(path)
-        return given
+        return await given_once(self.journal.given(digest), function, type)
 
     def close(self) -> None:
         super().close()
@@ -410,25 +389,3 @@ class DurableCommands(Commands):
             end_reached(self._left.reached)  # It was told to end before it went on.
         if self._journal is not None:
             self._journal.close()
-
-
-def _held_by(entry: Entry) -> str:
-    """The reason why a command waits with what it prints, in words for people."""
-    from pycurrent.files.values import size_text  # few commands print so much
-
-    size = 0
-    with suppress(OSError):
-        size = os.stat(entry.spool).st_blocks * 512  # noqa: PTH116 - as where it is measured
-    return (
-        f"the log to have what a command has printed: its spool takes {size_text(size)}, as much as"
-        " it may, and the command waits"
-    )
-
-
-def _type_of(function: Callable[[], Awaitable[T]]) -> type[T]:
-    """The type of what a function gives, by its annotation; anything without one."""
-    found: Any = Any
-    # A name that is known in a function alone.
-    with suppress(NameError):
-        found = inspect.get_annotations(function, eval_str=True).get("return", Any)
-    return cast("type[T]", found)

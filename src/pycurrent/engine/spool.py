@@ -192,3 +192,16 @@ class SpoolPump:
             return
         give_back(self._file, self._given_back, size)
         self._given_back = self._entry.copied
+
+
+def held_by(entry: Entry) -> str:
+    """The reason why a command waits with what it prints, in words for people."""
+    from pycurrent.files.values import size_text  # few commands print so much
+
+    size = 0
+    with suppress(OSError):
+        size = os.stat(entry.spool).st_blocks * 512  # noqa: PTH116 - as where it is measured
+    return (
+        f"the log to have what a command has printed: its spool takes {size_text(size)}, as much as"
+        " it may, and the command waits"
+    )

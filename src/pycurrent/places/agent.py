@@ -20,9 +20,7 @@ asking twice is as good as once, whatever became of the first one.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import select
 import signal
 import socket
 import struct
@@ -34,10 +32,12 @@ if TYPE_CHECKING:
 
     from pycurrent.engine import supervisor
     from pycurrent.places import frames
+    from pycurrent.places.agent_link import Link, Refused, receive
     from pycurrent.places.frames import Kind
 else:
     import frames
     import supervisor
+    from agent_link import Link, Refused, receive
     from frames import Kind
 
 # ruff: noqa: PTH102, PTH103, PTH104, PTH106, PTH108, PTH112
@@ -46,73 +46,11 @@ else:
 
 _BEGINNING = 10.0
 """Seconds for which another agent may take to begin a command."""
-_FIRST = 60.0
-"""Seconds within which a request has to come."""
 _LOOK = 0.05
 _GIVEN_BACK = 16 << 20
 """So many bytes of a spool are given back to the disk at once."""
 ENDED = "ended"
 """The file in the folder of a job that may begin nothing here any more: see `ending.py`."""
-
-
-class Refused(Exception):
-    """The request can't be met: the text says why."""
-
-
-class Link:
-    """The connection to the relay."""
-
-    def __init__(self) -> None:
-        os.set_blocking(0, False)
-        os.set_blocking(1, False)
-        self.out = frames.Outbox(1)
-        self.heard = time.monotonic()
-        self.silence = _FIRST
-        """Seconds without a word of the relay after which it is taken for gone."""
-        self.has_ended = False
-        self._reader = frames.Reader()
-
-    def wait(self, *descriptors: int, seconds: float | None = None) -> set[int]:
-        """Send and receive, until one of the descriptors can be read, or a message came, or so
-        long. Gives the descriptors that are ready, 0 among them.
-        """
-        poll = select.poll()
-        for descriptor in (0, *descriptors):
-            poll.register(descriptor, select.POLLIN)
-        if self.out:
-            poll.register(1, select.POLLOUT)
-        patience = self.heard + self.silence - time.monotonic()
-        if patience <= 0:
-            self.has_ended = True
-            return set()
-        limit = patience if seconds is None else min(seconds, patience)
-        ready = {descriptor for descriptor, _ in poll.poll(limit * 1000)}
-        try:
-            self.out.send()
-        except OSError:
-            self.has_ended = True
-        return ready
-
-    def messages(self) -> list[tuple[Kind, bytes]]:
-        """The messages that have come."""
-        data = frames.read_some(0)
-        if data is None:
-            return []
-        if not data:
-            self.has_ended = True
-            return []
-        self.heard = time.monotonic()
-        return list(self._reader.feed(data))
-
-    def flush(self) -> None:
-        """Send all, unless the relay goes."""
-        while self.out and not self.has_ended:
-            if 0 in self.wait():
-                self.messages()
-
-    def end(self, result: object) -> None:
-        self.out.add(frames.encode_json(Kind.END, result))
-        self.flush()
 
 
 # --- commands -----------------------------------------------------------------------------------
@@ -418,34 +356,6 @@ def _run(
             return
 
 
-# --- the connection -----------------------------------------------------------------------------
-
-
-def _receive(link: Link) -> tuple[dict[str, Any], bytes, list[tuple[Kind, bytes]]] | None:
-    """The request, its input if that is short, and what came after it. None if none comes."""
-    incoming: list[tuple[Kind, bytes]] = []
-    stdin = b""
-    while not link.has_ended:
-        if 0 in link.wait():
-            incoming += link.messages()
-        if not incoming:
-            continue
-        kind, payload = incoming[0]
-        if kind is not Kind.REQUEST:
-            raise Refused("an agent is asked for something first")
-        request = json.loads(payload)
-        if request["version"] != frames.VERSION:
-            raise Refused(f"it speaks version {frames.VERSION}, not {request['version']}")
-        link.silence = request["silence"]
-        if request["do"] != "run":
-            return request, b"", incoming[1:]
-        for number, (kind, payload) in enumerate(incoming):
-            if kind is Kind.INPUT and not payload:
-                stdin = b"".join(data for kind, data in incoming[:number] if kind is Kind.INPUT)
-                return request, stdin, incoming[number + 1 :]
-    return None
-
-
 def main(home: str) -> None:
     """Do what the relay at the other end asks for. `home`: the folder of all that is ours."""
     runs = os.path.join(home, "run")
@@ -453,7 +363,7 @@ def main(home: str) -> None:
     link = Link()
     try:
         os.makedirs(runs, 0o700, exist_ok=True)
-        received = _receive(link)
+        received = receive(link)
         if received is None:
             return
         request, stdin, incoming = received

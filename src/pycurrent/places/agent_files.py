@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pycurrent.places import agent_caches, frames
-    from pycurrent.places.agent import Link, Refused, status_of
+    from pycurrent.places.agent import status_of
     from pycurrent.places.agent_contents import Contents
+    from pycurrent.places.agent_link import Link, Refused
     from pycurrent.places.frames import Kind
 else:
     import agent_caches
     import frames
-    from agent import Refused, status_of
+    from agent import status_of
     from agent_contents import Contents
+    from agent_link import Refused
     from frames import Kind
 
 # ruff: noqa: PTH101, PTH102, PTH103, PTH105, PTH108, PTH110, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123

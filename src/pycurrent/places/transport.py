@@ -59,6 +59,7 @@ _NAMES = (
     "agent_caches.py",
     "agent_contents.py",
     "agent_files.py",
+    "agent_link.py",
     "agent_server.py",
     "frames.py",
 )
