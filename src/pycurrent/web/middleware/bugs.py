@@ -47,7 +47,8 @@ class BugsAnswered:
 
 
 def _shown(error: BaseException, request: Request) -> HTTPException:
-    if isinstance(error, asyncio.CancelledError):
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
         return HTTPException(503, "the site ends: try again later", {"Retry-After": "5"})
     if isinstance(error, HTTPException):
         # From a middleware, outside of where the application answers them.

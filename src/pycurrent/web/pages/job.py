@@ -82,7 +82,7 @@ async def _job(request: Request, job_id: str, service: ServiceOf) -> Response:
         shown=badge_of(detail),
         runs=[(run, state_badges.of_entry(run)) for run in runs],
         trend=trend_of(runs),
-        usual=await estimate_of(service.archive, detail, runs),
+        estimate=await estimate_of(service.archive, detail, runs),
         log=await _log_end(service, job_id),
         used_before=[path for path in detail.entry.paths if path not in {*detail.stages}],
         reasons=[] if why is None else str(why).splitlines()[1:],

@@ -75,8 +75,5 @@ def trend_of(entries: Sequence[HistoryEntry]) -> Trend | None:
                 job_id=entry.job_id,
             )
         )
-    return Trend(tuple(bars), min(times), median_of(times), longest)
-
-
-def median_of(times: Sequence[timedelta]) -> timedelta:
-    return timedelta(seconds=median(time.total_seconds() for time in times))
+    middle = timedelta(seconds=median(time.total_seconds() for time in times))
+    return Trend(tuple(bars), min(times), middle, longest)
