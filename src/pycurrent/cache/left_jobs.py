@@ -54,10 +54,14 @@ class LeftJobs:
 
     def _end(self, runs: list[LeftRun]) -> None:
         for run in runs:
-            self._engine.meanwhile(in_thread(run.end))
+            self._engine.meanwhile(self._ended(run))
+
+    async def _ended(self, run: LeftRun) -> None:
+        if await in_thread(run.end):
+            self._engine.remove_run(run.journal.folder, is_over=False)
 
     async def aclose(self) -> None:
         """End all that is left."""
         left, self._left = list(self._left.values()), {}
         for run in left:
-            await in_thread(run.end)
+            await self._ended(run)

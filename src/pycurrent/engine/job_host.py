@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.joblog import JobLog
     from pycurrent.engine.kept_folders import KeptFolders
+    from pycurrent.engine.leaving import Leaving
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.place_commands import PlaceCommands
     from pycurrent.engine.process import Processes
@@ -64,6 +65,8 @@ class JobHost(Struct, frozen=True):
     """Gives what takes the reports of jobs."""
     kept: Callable[[], KeptFolders]
     """Gives the folders of jobs that have failed."""
+    leaving: Callable[[], Leaving]
+    """Gives what tells places of the ends of jobs."""
     waits: Waits
     """The things for which jobs wait while they are at work."""
 
@@ -104,6 +107,7 @@ class JobHost(Struct, frozen=True):
             showing=partial(self.waits.waiting, job_id),
             waiting=waiting,
             trash=self.trash,
+            leaving=self.leaving(),
         )
 
     @property

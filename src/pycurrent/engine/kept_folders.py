@@ -41,6 +41,8 @@ class Terminal(Struct, frozen=True):
     """The command that opens a terminal there: see `places/terminal.py`."""
     job: str
     """The token by which the place knows the job."""
+    known_as: str | None = None
+    """The name of the place for engines, if it is told of the end of the job: see `leaving.py`."""
 
     def write(self, folder: Path) -> None:
         """Have it in a folder, whole. Raises OSError."""

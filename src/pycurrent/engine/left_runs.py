@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from pycurrent.engine.fence import FencedJob, is_at_work, is_fenced
 from pycurrent.engine.journal import Entry, Journal, UnknownJournal
+from pycurrent.engine.kept_folders import Terminal
 from pycurrent.engine.leftovers import Leftovers
 from pycurrent.engine.supervisor import END, HELLO, MOST_DESCRIPTORS, VERSION
 from pycurrent.store import Database, JobEnd, JobRecord, StateDir
@@ -21,6 +23,8 @@ from pycurrent.store.trees import remove_tree
 
 _ANSWER = 10.0
 """Seconds within which a supervisor has to say who it is."""
+_FORGOTTEN = 8 * 24 * 3600.0
+"""Seconds after which a place has forgotten a job by itself, of which it was not told."""
 
 
 Reached: TypeAlias = tuple[socket.socket, list[int]]
@@ -42,35 +46,44 @@ class LeftRun(Struct, frozen=True, eq=False):
         """The id of the operation and the digest of the key."""
         return self.record.op, self.record.key_digest
 
-    def end(self) -> None:
-        """Have all of its commands end, soon, and forget it. Blocks for a moment."""
-        _end(self.journal, self.reached)
+    def end(self) -> bool:
+        """Have all of its commands end, soon, and forget it. Blocks for a moment. True if its place
+        is to be told: until then its run folder stays.
+        """
+        return _end(self.journal, self.reached)
 
 
-def look_for_left_runs(state: StateDir, store: Database, leftovers: Leftovers) -> list[LeftRun]:
+def look_for_left_runs(
+    state: StateDir, store: Database, leftovers: Leftovers
+) -> tuple[list[LeftRun], list[Path]]:
     """Find them. One that can't go on is ended; if something of it may be left at a place its end
-    is one of the `leftovers`.
+    is one of the `leftovers`. The run folders of others whose places are to be told stay: they come
+    second.
     """
-    found = []
+    found: list[LeftRun] = []
+    to_be_told: list[Path] = []
     for folder in sorted(state.runs.glob("*/*")):
         if Journal.is_at(folder):
             run = _left_run(folder, state, store, leftovers)
-            if run is not None:
+            if isinstance(run, LeftRun):
                 found.append(run)
+            elif run:
+                to_be_told.append(folder)
     if found:
         # Long to load: now, while nobody waits for the loop.
         import_module("pycurrent.engine.driven_job")
-    return found
+    return found, to_be_told
 
 
 def _left_run(
     folder: Path, state: StateDir, store: Database, leftovers: Leftovers
-) -> LeftRun | None:
+) -> LeftRun | bool:
+    """The run; or whether a place is to be told that it is none."""
     try:
         journal = Journal.read(folder)
     except (UnknownJournal, OSError):
         remove_tree(folder)  # Its lease ends what still runs.
-        return None
+        return False
     found = ((entry, reach(entry)) for entry in journal.unclaimed if entry.ended is None)
     reached = {entry: answer for entry, answer in found if answer is not None}
     record, held = store.job(str(folder.relative_to(state.runs))), journal.held
@@ -89,9 +102,8 @@ def _left_run(
             leftovers.fence(FencedJob(str(folder.relative_to(state.runs)), work, folder))
             end_reached(reached)
             journal.close()
-            return None
-    _end(journal, reached)
-    return None
+            return False
+    return _end(journal, reached)
 
 
 def end_reached(reached: dict[Entry, Reached]) -> None:
@@ -104,10 +116,16 @@ def end_reached(reached: dict[Entry, Reached]) -> None:
     reached.clear()
 
 
-def _end(journal: Journal, reached: dict[Entry, Reached]) -> None:
+def _end(journal: Journal, reached: dict[Entry, Reached]) -> bool:
     end_reached(reached)
     journal.close()
+    terminal = Terminal.read(journal.folder)
+    if terminal is not None and terminal.known_as is not None:
+        with suppress(OSError):
+            if time.time() - journal.folder.stat().st_mtime < _FORGOTTEN:
+                return True
     remove_tree(journal.folder)
+    return False
 
 
 def reach(entry: Entry) -> Reached | None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pycurrent.engine.job_files import JobFiles
     from pycurrent.engine.job_reports import JobReports
     from pycurrent.engine.kept_folders import KeptFolders
+    from pycurrent.engine.leaving import Leaving
     from pycurrent.engine.left_runs import LeftRun
     from pycurrent.engine.process import Processes
     from pycurrent.engine.value_codec import CodecOf
@@ -94,18 +95,20 @@ class OpenResources(ABC):
         self.meanwhile(self.commits.look_through())
         self.leftovers = Leftovers.look(state, store)
         closing.callback(self.leftovers.close)
-        self.left_runs = _left_runs(state, store, self.leftovers)
+        self.left_runs, to_be_told = _left_runs(state, store, self.leftovers)
         """The durable jobs that go on as soon as somebody wants their results."""
         self.meanwhile(remove_leftover_folders(self.leftovers, state.left_tmp()))
         self.losses = Losses()
         """How files that are lost are made again."""
         self.job_logs = JobLogs(state, clock.now)
         closing.callback(self.job_logs.writer.close)
-        self._to_remove: list[Path] = []
+        self._to_remove: dict[Path, bool] = {}
         self._removal: asyncio.Task[None] | None = None
         self._removals_end = asyncio.Event()
         closing.push_async_callback(self._end_of_removals)
         self.host = self._open_host(parts.descriptors)
+        for folder in to_be_told:
+            self.remove_run(folder, is_over=False)
         if state.kept.exists():
             self._kept.tidy()
         for fenced in self.leftovers.fenced:
@@ -139,6 +142,17 @@ class OpenResources(ABC):
         kept = KeptFolders(state.kept, state.runs, self.clock, self.host.trash)
         self._closing.callback(kept.close)
         return kept
+
+    @cached_property
+    def _leaving(self) -> Leaving:
+        from pycurrent.engine.leaving import Leaving  # few jobs are at places
+
+        state = self.state
+        leaving = Leaving(lambda: self.processes, state.tmp, state.runs, state.kept, self.clock)
+        self._closing.push_async_callback(leaving.aclose)
+        # Places are told of all that have ended by then.
+        self._closing.push_async_callback(self._end_of_removals)
+        return leaving
 
     @cached_property
     def _folders(self) -> FolderTurns:
@@ -195,6 +209,7 @@ class OpenResources(ABC):
             locks,
             self._reports,
             lambda: self._kept,
+            lambda: self._leaving,
             Waits(),
         )
 
@@ -227,9 +242,11 @@ class OpenResources(ABC):
         self.meanwhile(self.leftovers.see_to(fenced, self.processes, self.state.tmp))
         return True
 
-    def remove_run(self, folder: Path) -> None:
-        """Remove the run folder of a job, behind what goes on meanwhile."""
-        self._to_remove.append(folder)
+    def remove_run(self, folder: Path, *, is_over: bool = True) -> None:
+        """Remove the run folder of a job whose end is recorded, behind what goes on meanwhile, and
+        when its place has been told. `is_over` if nothing of it runs any more.
+        """
+        self._to_remove[folder] = is_over
         if self._removal is None or self._removal.done():
             self._removal = self.loop.create_task(self._remove_folders())
 
@@ -239,7 +256,13 @@ class OpenResources(ABC):
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GATHERED_FOR):
                     await self._removals_end.wait()
-            folders, self._to_remove = self._to_remove, []
+            found, self._to_remove = self._to_remove, {}
+            folders = list(found)
+            if "_leaving" in vars(self) or not all(found.values()):
+                folders = []
+                for are_over in (True, False):
+                    some = [folder for folder, is_over in found.items() if is_over is are_over]
+                    folders += await self._leaving.take(some, are_over=are_over)
             await in_thread(_remove_all, folders)
 
     async def _end_of_removals(self) -> None:
@@ -259,12 +282,15 @@ def _remove_all(folders: list[Path]) -> None:
         remove_run(folder)
 
 
-def _left_runs(state: StateDir, store: Database, leftovers: Leftovers) -> list[LeftRun]:
-    """The durable jobs that a killed engine has left at work. The end of others that may have left
-    something at another place is one of the `leftovers`.
+def _left_runs(
+    state: StateDir, store: Database, leftovers: Leftovers
+) -> tuple[list[LeftRun], list[Path]]:
+    """The durable jobs that a killed engine has left at work, and the run folders of others that
+    have ended, and whose places are to be told that. The end of those that may have left something
+    at another place is one of the `leftovers`.
     """
     if next(state.runs.glob("*/*"), None) is None:
-        return []
+        return [], []
     from pycurrent.engine.left_runs import look_for_left_runs  # few engines were killed
 
     return look_for_left_runs(state, store, leftovers)

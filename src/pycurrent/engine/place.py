@@ -58,6 +58,13 @@ class Place(ABC):
         are lost now and then, whatever the engine's lease is.
         """
 
+    @property
+    def known_as(self) -> str | None:
+        """A name that no other place has, by which the next engine knows it, too. None: it is there
+        for one job, and can't be asked any more once that has given it back.
+        """
+        return None
+
     @abstractmethod
     def relay(self) -> RelayCommand:
         """The command that stands for those there."""

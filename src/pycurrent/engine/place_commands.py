@@ -28,6 +28,7 @@ from pycurrent.engine.fence import Fence, hook_prefix, is_at_work
 from pycurrent.engine.joblog import JobLog
 from pycurrent.engine.journal import Entry
 from pycurrent.engine.kept_folders import Kept, Terminal
+from pycurrent.engine.leaving import Leaving
 from pycurrent.engine.left_runs import LeftRun
 from pycurrent.engine.leftovers import JobLock
 from pycurrent.engine.not_started import blame_of, explain, not_started
@@ -60,7 +61,7 @@ class PlaceCommands(DurableCommands):
 
     _hears_all = False  # A relay may be killed, and another one goes on with its spool.
 
-    __slots__ = ("_fence", "_files", "_here", "_hooks", "_place", "_trash", "_waiting")
+    __slots__ = ("_fence", "_files", "_here", "_hooks", "_leaving", "_place", "_trash", "_waiting")
 
     def __init__(
         self,
@@ -76,9 +77,10 @@ class PlaceCommands(DurableCommands):
         showing: Callable[[Told], AbstractContextManager[None]],
         waiting: Callable[[Told], AbstractContextManager[None]],
         trash: Trash,
+        leaving: Leaving,
     ) -> None:
         """With `lease` 0 they end with the engine. `waiting` says what the job waits for, and
-        `trash` removes large folders on the engine's machine.
+        `trash` removes large folders on the engine's machine. `leaving` tells places of its end.
         """
         super().__init__(processes, log, tmp, lock, turn, lease, diverged, left, showing=showing)
         self._place: Place | None = None
@@ -87,6 +89,7 @@ class PlaceCommands(DurableCommands):
         self._hooks = 0
         self._waiting = waiting
         self._trash = trash
+        self._leaving = leaving
         self._here = Commands(processes, log, tmp, lock, turn)
 
     @property
@@ -108,6 +111,7 @@ class PlaceCommands(DurableCommands):
     def move_to(self, place: Place) -> None:
         """They run at this place from here on."""
         self._place = place
+        self._leaving.uses(place)
         self.terminal.write(self.journal.folder)
         known = Fence.read(self.journal.folder)
         bound = 0.0 if known is None else known.bound
@@ -119,7 +123,8 @@ class PlaceCommands(DurableCommands):
         """The way to the job's folders, for people."""
         place = self._place
         assert place is not None
-        return Terminal(str(place), tuple(place.terminal()), self.journal.token)
+        argv = tuple(place.terminal())
+        return Terminal(str(place), argv, self.journal.token, place.known_as)
 
     @property
     def there(self) -> PlaceFiles:
@@ -134,9 +139,13 @@ class PlaceCommands(DurableCommands):
         return self._tmp
 
     async def leave(self) -> Kept | None:
-        if self._files is None:
+        place = self._place
+        if self._files is None or place is None:
             return None
-        await self._files.leave()
+        if place.known_as is None:
+            await self._files.leave()
+        else:
+            await self._leaving.room(place)
         kept = self._files.kept
         return None if kept is None else (kept, self.terminal)
 

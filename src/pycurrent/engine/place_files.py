@@ -64,7 +64,7 @@ class PlaceFiles:
     async def leave(self) -> None:
         """Remove all that the job has there, but for the folders that are kept."""
         keep = 0.0 if self.kept is None else self.kept.total_seconds()
-        await self._ask("forget", job=self._job, keep=keep)
+        await self._ask("forget", jobs={self._job: [keep, True]})
 
     @asynccontextmanager
     async def tempdir(

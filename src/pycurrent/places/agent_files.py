@@ -84,16 +84,20 @@ class Files:
     def _remove(self, path: str) -> None:
         _remove_tree(path)
 
-    def _forget(self, job: str, keep: float) -> None:
-        """Its folders, but for those of its commands, stay for so many seconds."""
-        path = os.path.join(self._runs, job)
-        if not keep:
-            _remove_tree(path)
-            return
-        for folder in list(os.scandir(path)):
-            if os.path.exists(os.path.join(folder.path, "spool")):
-                _remove_tree(folder.path)
-        frames.write_whole(os.path.join(path, _UNTIL), time.time() + keep)
+    def _forget(self, jobs: dict[str, tuple[float, bool]]) -> object:
+        """Forget jobs. The folders of each, but for its commands', stay for so many seconds. Gives
+        those of which something may run yet, unless they are said to be over: these stay.
+        """
+        left = []
+        for job, (keep, is_over) in jobs.items():
+            # The others go although one can't be removed: see `_forget_stale`.
+            with contextlib.suppress(OSError):
+                if is_over or not _is_at_work(os.path.join(self._runs, job)):
+                    _forget_one(os.path.join(self._runs, job), keep)
+                else:
+                    left.append(job)
+        _forget_stale(self._runs)
+        return left
 
     def _read(self, path: str) -> None:
         with open(path, "rb") as file:
@@ -296,6 +300,16 @@ def _remove_tree(path: str) -> None:
             function(name)
 
     shutil.rmtree(path, onerror=again)
+
+
+def _forget_one(path: str, keep: float) -> None:
+    if not keep:
+        _remove_tree(path)
+        return
+    for folder in list(os.scandir(path)):
+        if os.path.exists(os.path.join(folder.path, "spool")):
+            _remove_tree(folder.path)
+    frames.write_whole(os.path.join(path, _UNTIL), time.time() + keep)
 
 
 def _forget_stale(runs: str) -> None:

@@ -31,6 +31,10 @@ class RayPlace(ConnectedPlace):
     def kind(self) -> str:
         return "ray"
 
+    @property
+    def known_as(self) -> str:
+        return f"ray {self.at.home}"
+
     def relay(self) -> RelayCommand:
         """The driver is the bridge."""
         to = {"node": self.at.node, "host": self.at.host, "home": self.at.home}

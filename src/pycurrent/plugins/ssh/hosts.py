@@ -54,6 +54,10 @@ class HostPlace(ConnectedPlace):
         return "ssh"
 
     @property
+    def known_as(self) -> str:
+        return f"ssh {self.host}"
+
+    @property
     def control(self) -> Path | None:
         """The socket of the connection that the commands of this process go by; None if there can
         be none.
