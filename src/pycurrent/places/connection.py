@@ -35,6 +35,8 @@ _NO_CONNECTION = 255
 """The status of a transport that has no connection: ssh's own, for all that fails before."""
 _GONE = 254
 """The status of a transport whose place is gone for good: nothing runs there any more."""
+_LAST = 10.0
+"""Seconds for which the end of a connection is waited for that is needed no more."""
 _GLANCE, _LONGEST_GLANCE = 0.0005, 0.005
 """Seconds between two looks at a transport that is to end."""
 
@@ -134,6 +136,10 @@ class _Bridge:
         self._socket.close()
         end = json.loads(answer) if answer else {"down": f"the bridge: {self._why}"}
         return int(end.get("status", _NO_CONNECTION)), str(end.get("down", ""))
+
+    def leave(self) -> None:
+        """The status is not awaited."""
+        self._socket.close()
 
 
 class Connection:
@@ -264,6 +270,23 @@ class Connection:
         status, why = end
         self._said += why.encode()
         return status
+
+    def leave(self, last: bytes = b"") -> None:
+        """Nothing more is awaited of the agent, which is sent this. Once, instead of `close`."""
+        self.outbox.add(last)
+        deadline = now() + _LAST
+        if isinstance(self._transport, _Bridge):
+            # It passes on what it was sent, also when this has gone.
+            while self.outbox and now() < deadline and self._receive(deadline - now()) != b"":
+                """The rest of it."""
+            self._transport.leave()
+        elif not last:
+            self.close()
+        else:
+            with contextlib.suppress(NotConnected, NotPossible, Gone):
+                while True:
+                    for _ in self.messages(_LAST):
+                        """It has nothing to say."""
 
 
 def _poll_one(descriptor: int) -> bool:

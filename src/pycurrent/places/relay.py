@@ -57,8 +57,6 @@ _MARGIN = 10.0
 """Seconds that are waited for longer than a command can be there."""
 _KEPT = 16 << 20
 """So many bytes that it has printed are known to the place at once: see `Kind.KEPT`."""
-_LAST = 10.0
-"""Seconds for which the end of a connection is waited for that is needed no more."""
 
 
 class Relay:
@@ -243,13 +241,9 @@ class Relay:
         if self._is_command:
             # The agent may forget it only when it is known here.
             _tell(end)
-            connection.outbox.add(frames.encode(Kind.TAKEN))
-            with contextlib.suppress(NotConnected, NotPossible, Gone):
-                while True:
-                    for _ in connection.messages(_LAST):
-                        pass
+            connection.leave(frames.encode(Kind.TAKEN))
         else:
-            connection.close()
+            connection.leave()
         return end
 
 

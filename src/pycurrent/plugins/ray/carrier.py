@@ -22,7 +22,8 @@ from pycurrent.plugins.ray.shells import Shell, Shells, environment
 
 _WAITERS = 64
 """Groups that are waited for at the same time."""
-_SLICE = 1.0
+_FIRST, _SECOND = 1.0, 5.0
+"""Seconds between two looks at a group that waits: while nothing is known of it, and then."""
 _PATIENCE = 10.0
 """Seconds without news after which a call returns."""
 
@@ -64,10 +65,12 @@ class Carrier:
         """The next bytes that a shell prints, and its status, at the end. One call at a time."""
         return await self._shells[name].take()
 
-    async def end(self, name: str) -> None:
-        """A shell is needed no more. Twice is fine."""
+    async def end(self, name: str, rest: bytes) -> None:
+        """A shell is needed no more, when it has the rest of its input. Twice is fine."""
         shell = self._shells.pop(name, None)
         if shell is not None:
+            if rest:
+                await shell.give(rest)
             await shell.end()
 
     # Resources, on the head
@@ -87,13 +90,15 @@ class Carrier:
                 await self._in_thread(_remove, made)
             else:
                 asked.group = made
-        for _ in range(int(_PATIENCE / _SLICE)):
+        # Each look costs the head something, and the first news come soon.
+        seconds = _SECOND if known else _FIRST
+        for _ in range(int(_PATIENCE / seconds)):
             if asked.node is not None:
                 return asked.node, "CREATED"
             if self._asked.get(name) is not asked:
                 break
             group = asked.group
-            looking = asyncio.ensure_future(self._in_thread(_look, group))
+            looking = asyncio.ensure_future(self._in_thread(_look, group, seconds))
             inherited = asyncio.ensure_future(asked.inherited.wait())
             await asyncio.wait((looking, inherited), return_when=asyncio.FIRST_COMPLETED)
             inherited.cancel()
@@ -148,10 +153,10 @@ def _make(bundle: dict[str, float], labels: dict[str, str]) -> Any:
     return placement_group([bundle], bundle_label_selector=[labels] if labels else None)
 
 
-def _look(group: Any) -> tuple[str | None, str]:
+def _look(group: Any, seconds: float) -> tuple[str | None, str]:
     from ray.util.placement_group import placement_group_table
 
-    is_there = group.wait(_SLICE)
+    is_there = group.wait(seconds)
     table = placement_group_table(group)
     state = str(table["stats"]["scheduling_state"])
     return (table["bundles_to_node_id"][0] if is_there else None), state

@@ -31,7 +31,7 @@ from typing import Any
 
 from pycurrent.plugins.ray.head import Carriers, Down, Head, explain
 from pycurrent.plugins.ray.shape import Shape
-from pycurrent.plugins.ray.streams import carried, until_readable
+from pycurrent.plugins.ray.streams import carried, rest_of, until_readable
 
 _LONGEST = 1 << 16
 """Bytes of a request."""
@@ -156,7 +156,8 @@ class Driver:
             try:
                 status = await carried(carrier, name, descriptors, first)
             finally:
-                carrier.end.remote(name)
+                # The relay may have gone when it had said all.
+                carrier.end.remote(name, rest_of(descriptors[0]))
         await _send(sock, {"status": status})
 
     async def _same_place(self, request: dict[str, Any]) -> str:

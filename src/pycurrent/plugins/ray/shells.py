@@ -91,7 +91,8 @@ class Shell:
         for number, read in enumerate(self._reads):
             if read is not None and read.done():
                 # The other end may have gone without having read all.
-                taken[number] = b"" if isinstance(read.exception(), OSError) else read.result()
+                has_gone = read.cancelled() or isinstance(read.exception(), OSError)
+                taken[number] = b"" if has_gone else read.result()
                 more = self._streams[number].read(_CHUNK) if taken[number] else None
                 self._reads[number] = None if more is None else asyncio.ensure_future(more)
         is_over = self._reads == [None, None]

@@ -64,6 +64,15 @@ async def _feed(carrier: Any, name: str, descriptor: int) -> None:
                 return
 
 
+def rest_of(descriptor: int) -> bytes:
+    """All that can be read now, and was not."""
+    rest = b""
+    with contextlib.suppress(BlockingIOError):
+        while data := os.read(descriptor, _CHUNK):
+            rest += data
+    return rest
+
+
 async def _print(printed: tuple[bytes, bytes], descriptors: list[int]) -> None:
     """Write what a shell has printed, as fast as that is read."""
     for descriptor, data in zip(descriptors, printed, strict=True):
