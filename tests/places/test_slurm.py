@@ -147,6 +147,52 @@ async def test_an_allocation_that_slurm_ends_loses_its_command(
         assert not isinstance(h.output, Failed), "it is tried again"
 
 
+async def test_an_allocation_is_not_requeued(
+    cluster: Slurm, partition: slurm.Partition, tmp_path: Path
+) -> None:
+    """Slurm refuses that, and the command goes on."""
+    go = tmp_path / "go"
+
+    async def work(job: Job) -> str:
+        await job.start(level=Level.HARMLESS, pool=partition)
+        script = 'echo runs; while [ ! -e "$0" ]; do sleep 0.1; done'
+        await job.exec(["sh", "-c", script, str(go)])
+        return "done"
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: "\nruns\n" in h.log("do a"), timeout=30)
+        (number,) = (await left(cluster)).split()[:1]
+        await asyncio.to_thread(cluster.says, "scontrol", "requeue", number)
+        go.touch()
+        await h.until(lambda: h.output == Ok("done"), timeout=60)
+        assert h.log("do a").count("\nruns\n") == 1
+
+
+@pytest.mark.full_size
+async def test_an_allocation_that_is_requeued_all_the_same_runs_nothing_again(
+    cluster: Slurm, home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An administrator may have Slurm do that: the job is over, and its retry gets another one."""
+    monkeypatch.setenv("SLURM_CONF", str(cluster.config))
+    cluster.set_environment({"HOME": str(home)})
+    pool = slurm.Partition("ci", memory="100M", lease=5)
+    begun = tmp_path / "begun"
+
+    async def work(job: Job) -> str:
+        await job.start(level=Level.HARMLESS, pool=pool)
+        await job.exec(["sh", "-c", 'echo "$SLURM_JOB_ID" >> "$0"; exec sleep 600', str(begun)])
+        return "done"
+
+    async with one(tmp_path / "state", work) as h:
+        await h.until(lambda: begun.exists() and begun.read_text(), timeout=30)
+        number = begun.read_text().strip()
+        await asyncio.to_thread(cluster.says, "scontrol", "update", f"job={number}", "requeue=1")
+        await asyncio.to_thread(cluster.says, "scontrol", "requeue", number)
+        await h.until(lambda: "it is run again after a pause" in h.log("do a"), timeout=110)
+    assert begun.read_text().split().count(number) == 1
+    cluster.clean()
+
+
 @pytest.mark.full_size
 @pytest.mark.parametrize("daemon", ["slurmctld", "slurmd"])
 async def test_daemons_of_slurm_may_be_started_again(

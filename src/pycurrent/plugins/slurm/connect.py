@@ -31,7 +31,11 @@ _WHY = {
     "CANCELLED": "somebody has cancelled it",
 }
 UNKNOWN = "Slurm does not know it any more"
-_STATUSES = {"127": "there is no python3 there", "64": "python3 there is older than 3.8"}
+_STATUSES = {
+    "127": "there is no python3 there",
+    "64": "python3 there is older than 3.8",
+    "65": "Slurm was told to begin it a second time",
+}
 
 
 def _run(argv: list[str], *, has_stdio: bool) -> tuple[int, bytes]:

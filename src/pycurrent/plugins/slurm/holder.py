@@ -156,4 +156,8 @@ class Holder:
 
 
 if __name__ == "__main__":
+    # The commands have ended with the allocation that they were in, and are not begun a second time
+    # under the same names, at a node that may know nothing of them.
+    if os.environ.get("SLURM_RESTART_COUNT", "0") != "0":
+        sys.exit(65)
     Holder(sys.argv[2], float(sys.argv[3]), *sys.argv[4:6]).run()
