@@ -185,7 +185,10 @@ async def test_a_command_that_fails_says_which_and_how(tmp_path: Path) -> None:
     output, log = await ended(tmp_path, work)
     assert output == Failed("sh -c 'exit 3' exited with status 3")
     assert "Job failed: sh -c 'exit 3' exited with status 3" in log
-    assert str(caught[0]) == "sh -c 'kill -9 $$' was killed by signal 9"
+    assert (
+        str(caught[0])
+        == "sh -c 'kill -9 $$' was killed by signal 9, as by the system when memory is short"
+    )
     assert (caught[0].status, caught[0].command) == (-9, "sh -c 'kill -9 $$'")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from pycurrent.engine import CommandFailed, CommandNotStarted, Job, Level, Pool
-from pycurrent.term import Current, Failed, Ok, Var
+from pycurrent.term import Current, Failed, FailureKind, Ok, Var
 from pycurrent.term import all as all_of
 from pycurrent.testing import Harness
 
@@ -59,6 +60,40 @@ async def test_signals_are_told(at: At) -> None:
         return str(failed.value.status)
 
     assert (await at.ended(work))[0] == Ok("-9")
+
+
+@pytest.fixture
+def limited() -> Iterator[Path]:
+    """A group of processes that may have 64 MB together: the file that takes their pids."""
+    groups = Path("/sys/fs/cgroup")
+    group, limit = groups / "memory" / uuid.uuid4().hex, "memory.limit_in_bytes"
+    if not group.parent.is_dir():
+        group, limit = groups / group.name, "memory.max"
+    try:
+        group.mkdir()
+        (group / limit).write_text("64M")
+    except OSError as why:
+        pytest.skip(f"no group of processes can have less memory here: {why}")
+    yield group / "cgroup.procs"
+    group.rmdir()
+
+
+@pytest.mark.every_place
+@pytest.mark.parametrize("in_shell", [False, True])
+async def test_too_much_memory_is_told(at: At, limited: Path, in_shell: bool) -> None:
+    """The system kills what takes more than it may. The machine is to blame, or its limit."""
+    takes = f"{sys.executable} -c 'bytearray(1 << 30)'"
+    run = f"{takes}; exit $?" if in_shell else f"exec {takes}"
+
+    async def work(job: Job) -> None:
+        await job.exec(["sh", "-c", f"echo $$ > {limited}; {run}"], show="greedy")
+
+    output, _ = await at.ended(work)
+    told = "exited with status 137, as after" if in_shell else "was killed by"
+    assert isinstance(output, Failed)
+    assert output.message.startswith(f"greedy {told} signal 9, ")
+    assert output.message.endswith("when memory is short")
+    assert output.kind is FailureKind.INFRA
 
 
 async def test_standard_output_is_given(at: At) -> None:

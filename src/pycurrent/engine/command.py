@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
@@ -16,6 +17,9 @@ from pycurrent.engine.tempdirs import temporary_file
 from pycurrent.errors import PycurrentError, UsageError, WrongKind
 from pycurrent.term import Stand
 
+_KILLED_IN_SHELL = 128 + signal.SIGKILL
+"""The status of a shell whose command was killed."""
+
 
 class CommandFailed(PycurrentError):
     """A command ended with another status than 0."""
@@ -24,14 +28,23 @@ class CommandFailed(PycurrentError):
     blame = Blame.WORK
 
     def __init__(self, command: str, status: int, hint: str = "") -> None:
-        how = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
-        super().__init__(f"{command} {how}{hint and f': {hint}'}")
+        super().__init__(f"{command} {_how(status)}{hint and f': {hint}'}")
         self.command = command
         self.status = status
         self.stdout_at: int | None = None
         """Where in the log its standard output begins, if that was asked for: it follows all that
         was logged before, its standard error too.
         """
+
+
+def _how(status: int) -> str:
+    """How a command has ended, in words for people."""
+    told = f"exited with status {status}" if status >= 0 else f"was killed by signal {-status}"
+    if status == -signal.SIGKILL:
+        return f"{told}, as by the system when memory is short"
+    if status == _KILLED_IN_SHELL:
+        return f"{told}, as after signal 9, by which the system kills when memory is short"
+    return told
 
 
 class CommandOptions(TypedDict, total=False):
