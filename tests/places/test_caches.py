@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -131,6 +133,39 @@ async def test_no_more_is_kept_than_is_wanted(at: At) -> None:
     outcome, (log,) = await ended(at, at.folder / "state", work)
     assert outcome == Ok(None)
     assert "the folders of cache bounded held more than 15000" in log
+
+
+async def test_folders_that_nobody_has_used_for_months_are_removed(
+    server: Sshd, hosts: Callable[..., ssh.Hosts], tmp_path: Path, home: Path
+) -> None:
+    """Of any name, unless a command uses them. They are looked for once a day."""
+    at = At(hosts(server), tmp_path)
+    caches = home / ".cache" / "pycurrent" / "caches"
+    months_ago = time.time() - 61 * 24 * 3600
+
+    def make(name: str, *, is_old: bool) -> Path:
+        folder = caches / name / "k"
+        (folder / "content").mkdir(parents=True)
+        for end in (".size", ".lock"):
+            file = folder.with_name(f"k{end}")
+            file.write_text("1")
+            if is_old:
+                os.utime(file, (months_ago, months_ago))
+        return folder
+
+    make("old", is_old=True)
+    new, used = make("new", is_old=False), make("used", is_old=True)
+
+    async def work(job: Job) -> None:
+        """Any."""
+
+    with used.with_name("k.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert (await ended(at, tmp_path / "first", work))[0] == Ok(None)
+    assert {path.parent for path in caches.glob("*/*/content")} == {new, used}
+    later = make("later", is_old=True)
+    assert (await ended(at, tmp_path / "second", work))[0] == Ok(None)
+    assert later.exists()
 
 
 async def test_one_job_takes_it_once(at: At) -> None:

@@ -7,6 +7,7 @@
                                         gone-<digest>-.../   being removed
                                         .turn          held while any of these files is looked at
                                         .id            a name that no other folder of caches has
+                        .looked         at its time unused folders were looked for
 
 The lock is the kernel's: it ends with the last of the commands that hold it, whatever becomes of
 the engine.
@@ -23,11 +24,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH118, PTH120, PTH123
+# ruff: noqa: PTH103, PTH104, PTH108, PTH112, PTH116, PTH118, PTH120, PTH123
 
 LOOK = 0.2
 """Seconds between two attempts to get a folder that others use."""
 _LOCK, _SIZE, _GONE = ".lock", ".size", "gone-"
+_LOOKED = ".looked"
+_DAY = 24 * 3600.0
+_UNUSED = 60 * _DAY
+"""Seconds after which a folder goes that nobody has used."""
 
 
 @contextlib.contextmanager
@@ -121,6 +126,29 @@ def end_use(folder: str, most: int) -> list[tuple[str, int]]:
     return aside
 
 
+def unused(top: str) -> list[str]:
+    """Set aside the folders of all names that nobody has used for months: gives all that is to be
+    removed. Each use bounds those of its own name, so nobody else would remove them when the name
+    is used no more. Looks once a day.
+    """
+    looked, now = os.path.join(top, _LOOKED), time.time()
+    with contextlib.suppress(OSError):
+        if now - os.stat(looked).st_mtime < _DAY:
+            return []
+    aside = []
+    with contextlib.suppress(OSError):
+        open(looked, "w").close()
+        for name in list(os.scandir(top)):
+            for entry in list(os.scandir(name.path)) if name.is_dir() else ():
+                if entry.name.startswith(_GONE) or not entry.is_dir(follow_symlinks=False):
+                    continue
+                if now - _last_use(entry.path) > _UNUSED:
+                    with _turn(name.path):
+                        _set_aside(entry.path)
+            aside += set_aside(os.path.join(name.path, "")) if name.is_dir() else []
+    return aside
+
+
 def set_aside(folder: str) -> list[str]:
     """All that is beside a folder and to be removed, now or since somebody was killed at that."""
     caches = os.path.dirname(folder)
@@ -139,6 +167,15 @@ def _noted(folder: str) -> tuple[float, int]:
             return os.fstat(file.fileno()).st_mtime, int(file.read())
     except (OSError, ValueError):
         return time.time(), _size_of(folder)  # Its first use has not ended, or just has.
+
+
+def _last_use(folder: str) -> float:
+    """Not later than the time of its last use, in seconds since 1970."""
+    times = []
+    for end in (_SIZE, _LOCK):
+        with contextlib.suppress(OSError):
+            times.append(os.stat(folder + end).st_mtime)
+    return max(times, default=time.time())
 
 
 def _set_aside(folder: str) -> bool:

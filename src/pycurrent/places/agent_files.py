@@ -73,7 +73,7 @@ class Files:
 
     def _hello(self) -> object:
         major, minor = sys.version_info[:2]
-        _forget_stale(self._runs)
+        self._tidy()
         return {"python": f"{major}.{minor}", "machine": os.uname().machine}
 
     def _folder(self, job: str, name: str) -> object:
@@ -96,8 +96,14 @@ class Files:
                     _forget_one(os.path.join(self._runs, job), keep)
                 else:
                     left.append(job)
-        _forget_stale(self._runs)
+        self._tidy()
         return left
+
+    def _tidy(self) -> None:
+        """Remove what nobody has come back for."""
+        _forget_stale(self._runs)
+        for gone in agent_caches.unused(os.path.join(os.path.dirname(self._runs), "caches")):
+            _remove_tree(gone)
 
     def _read(self, path: str) -> None:
         with open(path, "rb") as file:
