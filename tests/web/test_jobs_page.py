@@ -441,9 +441,11 @@ async def test_what_failed_covers_no_count(tabs: Tabs, site: RunningSite, width:
     # In one look: the header is replaced whenever there is news.
     await page.wait_for_function(
         """() => {
-            const more = document.querySelector(".headline .more")?.getBoundingClientRect();
+            const links = [...document.querySelectorAll(".headline a")];
+            const areas = links.map((link) => link.getBoundingClientRect());
+            const shown = areas.filter((area) => area.width > 0);
             const counts = document.querySelector(".counts").getBoundingClientRect();
-            return more?.width && (more.right <= counts.left || more.bottom <= counts.top);
+            return shown.length > 0 && shown.every((area) => area.right <= counts.left);
         }"""
     )
 

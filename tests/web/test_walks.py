@@ -173,7 +173,7 @@ async def test_who_releases_learns_who_has_approved(tabs: Tabs, site: RunningSit
     """Of the last week, with the reasons, although nothing waits now."""
     walk_ = await walk(tabs, site)
     await walk_.link("History", within="nav")
-    await walk_.link("Approvals of the last week", within="main")
+    await walk_.link("Last week's approvals", within="main")
     await walk_.sees("approve", "cleo", "the plan was read")
     assert walk_.clicks == 2
 
