@@ -141,6 +141,36 @@ async def test_a_stage_changes_its_colour_without_reloading(
     await expect(box(page, "report")).to_have_class(has("s-blocked"))
 
 
+async def test_the_sign_of_what_runs_turns_in_its_place(
+    page: Page, site: RunningSite, branches: Branches
+) -> None:
+    """About its own centre, wherever in its turn it is."""
+    await branches.writers.job("main")
+    await page.emulate_media(reduced_motion="no-preference")
+    await show(page, site)
+    build = box(page, "build").first
+    await expect(build).to_have_class(has("s-running"))
+    centres = await build.evaluate(CENTRES)
+    assert len(centres) == 8
+    for centre in centres:
+        assert centre == pytest.approx(centres[0], abs=1)
+        assert all(0 < part < 30 for part in centre)
+
+
+CENTRES = """(box) => {
+  const sign = box.querySelector(".sign");
+  const [turn] = sign.getAnimations();
+  turn.pause();
+  const face = box.querySelector(".face").getBoundingClientRect();
+  return [0, 1, 2, 3, 4, 5, 6, 7].map((eighth) => {
+    turn.currentTime = (eighth * turn.effect.getComputedTiming().duration) / 8;
+    const { x, y, width, height } = sign.getBoundingClientRect();
+    return [x + width / 2 - face.x, y + height / 2 - face.y];
+  });
+}"""
+"""Where the centre of a box's sign is within the box, in pixels, at eight moments of its turn."""
+
+
 async def test_what_is_done_for_a_new_item_appears(
     page: Page, site: RunningSite, branches: Branches
 ) -> None:

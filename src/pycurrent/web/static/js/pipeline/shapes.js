@@ -48,7 +48,10 @@ function insideMark({ failedInside }, corner) {
 }
 
 function sign(x, y) {
-  return svg("use", { class: "sign", x, y, width: SIGN, height: SIGN });
+  const use = svg("use", { class: "sign", width: SIGN, height: SIGN });
+  // With x and y, browsers turn it about another centre than its own.
+  use.style.translate = `${x}px ${y}px`;
+  return use;
 }
 
 export class BoxShape {
