@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from statistics import median
@@ -15,6 +14,7 @@ from benchmarks.engine import Trivial, until_ok
 from benchmarks.figures import Benchmark, Figure, NotMeasured, Samples
 from benchmarks.places import Place, scratch
 from benchmarks.site import LINE, lines_of, serving
+from tests.debian import MissingPart, have
 
 from pycurrent import (
     Builder,
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 CHANGES = 11
 VISITORS = 5
-
-FLAGS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-renderer-backgrounding", "--no-first-run"),
-    # Each new window would load pages of the browser's own beside ours: 0.4 s of processor time.
-    "--disable-features=PreloadTopChromeWebUI",
-)
 
 PAINTED = """(wanted) => new Promise((resolve) => {
     const look = () => {
@@ -73,23 +67,19 @@ SENT = """() => {
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
+    """The browser that the tests have."""
     try:
-        from playwright.async_api import async_playwright
+        from tests.web.browser import chromium
     except ImportError as error:
         raise NotMeasured(str(error)) from error
-    program = shutil.which("chromium")
-    if program is None:
-        raise NotMeasured("there is no chromium here")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=program, args=FLAGS, chromium_sandbox=False
-        )
-        try:
-            # Its first page takes longer than others, whatever it is.
-            await (await browser.new_page()).goto("about:blank")
-            yield browser
-        finally:
-            await browser.close()
+    try:
+        have({"chromium": "chromium"})
+    except MissingPart as error:
+        raise NotMeasured(str(error)) from error
+    async with chromium() as browser:
+        # Its first page takes longer than others, whatever it is.
+        await (await browser.new_page()).goto("about:blank")
+        yield browser
 
 
 @asynccontextmanager

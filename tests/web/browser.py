@@ -17,6 +17,25 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_p
 from ..debian import MissingPart, have, missing, path_of
 from . import unplugged
 
+_WITHOUT = (
+    # Each new window would load pages of the browser's own beside ours: 0.4 s of processor time.
+    "PreloadTopChromeWebUI",
+    "WebUIOmniboxAimPopup",
+    "WebUIOmniboxPopup",
+    # Playwright leaves these out with a flag of its own, but only the last such flag counts.
+    "AimEnabled",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "ThirdPartyStoragePartitioning",
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -25,8 +44,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Each new window would load pages of the browser's own beside ours: 0.4 s of processor time.
-    "--disable-features=PreloadTopChromeWebUI",
+    f"--disable-features={','.join(_WITHOUT)}",
     # Frames are painted although nobody looks.
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
