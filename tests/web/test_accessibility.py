@@ -176,7 +176,10 @@ async def test_the_header_takes_two_lines(site: RunningSite, tabs: Tabs, width: 
     area = await page.locator("header").bounding_box()
     assert area is not None
     assert area["height"] < 16 * 6.5
-    await expect(page.locator("[data-headline] .place a")).to_be_in_viewport()
+    place = page.locator("[data-headline] .place")
+    await expect(place.locator("a")).to_be_in_viewport()
+    if width > 700:
+        assert await place.evaluate("(place) => place.scrollWidth - place.clientWidth") == 0
     for count in await page.locator("[data-live=counts] li:not(.zero)").all():
         await expect(count.locator("b")).to_be_in_viewport(ratio=1)
 
