@@ -794,6 +794,17 @@ async def test_what_was_opened_is_open_after_a_restart_of_the_engine(
     assert ids == ["%list:branches/%range:branch-0500", "%list:branches/%item:branch-0507"]
 
 
+@pytest.mark.parametrize(
+    "query", ["", "?unfold=version:3", "?open=%25list:branches", "?view=table", "?state=failed"]
+)
+async def test_the_pipeline_is_sent_once(page: Page, site: RunningSite, query: str) -> None:
+    """The page has it sent along with the scripts only as they will ask for it."""
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.url) if "/pipeline?" in one.url else None)
+    await show(page, site, query)
+    assert len(asked) == 1
+
+
 async def test_a_box_says_that_people_hold_it(page: Page, tmp_path: Path) -> None:
     """By a mark, as soon as they do, and in the table; its card says who, and why."""
     replicas = current.Input("replicas", 2)

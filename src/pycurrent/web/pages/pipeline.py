@@ -53,6 +53,8 @@ class Wanted:
     unfold: tuple[str, ...]
     opened: tuple[str, ...]
     """The ids of closed lists that are open, or `all`."""
+    opens_by_script: bool
+    """True if scripts will open parts, so that they ask for more than the address tells."""
     page: int
 
     @classmethod
@@ -64,6 +66,7 @@ class Wanted:
             text=query.get("text", "").strip(),
             unfold=tuple(query.getlist("unfold")),
             opened=tuple(query.getlist("in")),
+            opens_by_script="open" in query,
             page=int(page) if page.isdecimal() and page.isascii() and len(page) < 7 else 1,
         )
 
