@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -21,10 +22,10 @@ async def given_once(path: Path, function: Callable[[], Awaitable[T]], type: typ
     Raises `WrongKind` for what can't be kept.
     """
     with suppress(FileNotFoundError):
-        return msgspec.json.decode(path.read_bytes(), type=type)
+        return _decoded(path.read_bytes(), type)
     given = await function()
     try:
-        data = msgspec.json.encode(given)
+        data = _encoded(given)
     except (TypeError, msgspec.MsgspecError) as error:
         raise WrongKind(
             f"job.once keeps what can be JSON: texts, numbers, lists, dataclasses ...: {error}"
@@ -35,6 +36,21 @@ async def given_once(path: Path, function: Callable[[], Awaitable[T]], type: typ
         writing.write(data)
     part.rename(path)
     return given
+
+
+def _encoded(given: object) -> bytes:
+    try:
+        return msgspec.json.encode(given)
+    except UnicodeEncodeError:
+        # A name of a file that is not UTF-8: the standard library writes lone surrogates.
+        return json.dumps(msgspec.to_builtins(given)).encode("ascii")
+
+
+def _decoded(data: bytes, type: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=type)
+    except msgspec.DecodeError:
+        return msgspec.convert(json.loads(data), type)
 
 
 def type_of(function: Callable[[], Awaitable[T]]) -> type[T]:

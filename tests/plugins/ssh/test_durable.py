@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pycurrent import Config, Failed, FailureKind, Ok, Tree
+from pycurrent import Active, Config, Current, Failed, FailureKind, Ok, Tree
 from pycurrent.plugins import ssh
 from pycurrent.testing import Harness
 
@@ -238,3 +238,44 @@ async def test_a_command_whose_secret_is_another_is_run_afresh(
             assert h.output == Ok(None)
             assert [build.ok for build in h.history("ssh-run")] == [None, True]
     assert ran(tmp_path) == "ran\nran\n"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A state directory that has what jobs have printed on a disk of 2 MiB."""
+    state = tmp_path / "state"
+    (state / "run").mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "pycurrent-test", str(state / "run")]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    yield state
+    subprocess.run(["umount", "--lazy", str(state / "run")], check=True)
+
+
+async def test_an_output_that_can_t_be_kept_is_told(host: ssh.Host, small: Path) -> None:
+    """The disk is full. That is not the work's fault, so it is done again."""
+
+    def pipeline() -> Current[str]:
+        return ssh.output(host, ["head", "-c", "8000000", "/dev/zero"])
+
+    async with Harness(pipeline, state_dir=small, config=Config(lease=killable.LEASE)) as h:
+        words = f"head on {host} has printed could be kept: the disk here is full (this is not its"
+        await h.until(lambda: words in h.log("head"), timeout=40)
+        assert isinstance(h.output, Active)
+
+
+@pytest.mark.parametrize("output", [False, True])
+async def test_a_state_directory_may_have_any_name(
+    host: ssh.Host, tmp_path: Path, output: bool
+) -> None:
+    """It need not be UTF-8."""
+    state = tmp_path / os.fsdecode(b"st\xe9")
+
+    def pipeline() -> Current[object]:
+        if output:
+            return ssh.output(host, ["echo", "hello"])
+        return ssh.run(host, ["echo", "hello"], key="try")
+
+    async with Harness(pipeline, state_dir=state, config=Config(lease=killable.LEASE)) as h:
+        await over(h)
+        assert h.output == Ok("hello\n" if output else None)

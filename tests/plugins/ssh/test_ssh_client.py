@@ -72,7 +72,9 @@ def test_it_waits_no_longer_for_a_command_that_is_not_ours() -> None:
 
 
 @contextmanager
-def running(folder: Path, script: str, data: bytes = b"", **more: Any) -> Iterator[Any]:
+def running(
+    folder: Path, script: str, data: bytes = b"", stdout: Any = subprocess.PIPE, **more: Any
+) -> Iterator[Any]:
     """The program at work, with a script for sh in place of ssh, run in the folder."""
     request = {
         "client": ["sh", "-c", f"cd {folder}; {script}"],
@@ -88,7 +90,7 @@ def running(folder: Path, script: str, data: bytes = b"", **more: Any) -> Iterat
         program = subprocess.Popen(
             [sys.executable, ssh_client.__file__],
             stdin=file,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
         )
     try:
@@ -130,6 +132,15 @@ async def test_it_can_be_told_to_end_while_nobody_takes_what_is_printed(tmp_path
         await until(lambda: _is_full(program.stdout))
         program.send_signal(signal.SIGTERM)
         await until((tmp_path / "ended").exists)
+
+
+def test_a_full_disk_ends_the_command(tmp_path: Path) -> None:
+    """By the lifeline; and it says so by a signal, when all on the host has ended."""
+    script = f"{SAYS} echo > gate; yes & cat > got; kill $!; touch ended"
+    with Path("/dev/full").open("wb") as full, running(tmp_path, script, stdout=full) as program:
+        assert program.stderr.read() == b""
+        assert program.wait() == -ssh_client.NOT_KEPT
+        assert (tmp_path / "ended").exists()
 
 
 def _is_full(pipe: IO[bytes]) -> bool:

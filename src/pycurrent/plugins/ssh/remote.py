@@ -25,6 +25,7 @@ from pycurrent.plugins.ssh.ending import ConnectionLost, Finished, Killed, NotCo
 from pycurrent.plugins.ssh.files import Sending, packed, saved
 from pycurrent.plugins.ssh.host import Host, Version
 from pycurrent.plugins.ssh.lifeline import NAME, THERE, Marks, Pipes, sent
+from pycurrent.plugins.ssh.ssh_client import NOT_KEPT
 from pycurrent.term import Failure, FailureKind
 
 T = TypeVar("T")
@@ -176,9 +177,17 @@ class RemoteHost:
             try:
                 return known, await run(known.program, env=_NOBODY_ASKS, stdin=given, show=shown)
             except CommandFailed as failed:
+                if failed.status == -NOT_KEPT:
+                    raise self._lost_output(command) from None
                 why = await self._why(job, command, known, pipes.client_log, failed)
                 kind = FailureKind.INFRA if why.is_infra else FailureKind.REAL
                 raise Failure(why.message, kind=kind) from None
+
+    def _lost_output(self, command: RemoteCommand) -> Exception:
+        from pycurrent.engine.durable_commands import OutputLost  # few disks are full
+
+        what = f"{command.argv[0]} on {self.host}"
+        return OutputLost(f"not all that {what} has printed could be kept: the disk here is full")
 
     async def _why(
         self, job: Job, command: RemoteCommand, client: Client, written: str, failed: CommandFailed

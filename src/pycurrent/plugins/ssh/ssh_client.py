@@ -15,6 +15,9 @@ content of the file `payload` follows, if that is given. With `output` the stand
 file, as it comes. In the folder of the request it makes two pipes: `errors`, for what `ssh` says,
 and `gate`, into which `ssh` has a line written when it is connected: before that nothing is sent,
 because it could arrive, and the command begin, after this was told to end.
+
+If what the command prints can't be written, as the disk is full, the command is ended, and this by
+the signal `NOT_KEPT`: each status may be that of a command.
 """
 
 from __future__ import annotations
@@ -42,6 +45,9 @@ then our script does not run.
 """
 
 _SIGNALLED = 128
+
+NOT_KEPT = signal.SIGUSR1
+"""Ends this if the standard output could not be kept."""
 
 
 class Said:
@@ -123,6 +129,8 @@ class Client:
         self._request = request
         self._lifeline = Lifeline(parts)
         self._is_connected = self._is_told = False
+        self.has_lost_output = False
+        """True if not all that the command has printed could be written."""
         self._wakeup, writer = os.pipe()
         for end in (self._wakeup, writer):
             os.set_blocking(end, False)
@@ -149,7 +157,7 @@ class Client:
         marks = self._request["connected"], self._request["begun"]
         # In this order, so that the last error is the last line.
         listening = {
-            output: Said(*marks, lambda data: _write(1, data)),
+            output: Said(*marks, self._keep),
             errors: Said(*marks, lambda data: _write(2, data)),
         }
         listening.pop(-1, None)
@@ -163,6 +171,18 @@ class Client:
                 """There is more."""
             said.end()
         return status
+
+    def _keep(self, data: bytes) -> None:
+        """Write what the command prints, to a pipe or a file."""
+        if self.has_lost_output:
+            return
+        try:
+            _write(1, data)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            self.has_lost_output = True
+            self._lifeline.end()
 
     def _make_pipes(self) -> tuple[int, int, int]:
         """The ends of the pipes in the folder: the gate, the errors, and where these are written
@@ -263,7 +283,11 @@ def main() -> None:
         received += part
     line, _, beginning = received.partition(b"\n")
     request = json.loads(line)
-    sys.exit(Client(request, _parts(beginning, request["payload"])).run())
+    client = Client(request, _parts(beginning, request["payload"]))
+    status = client.run()
+    if client.has_lost_output:
+        os.kill(os.getpid(), NOT_KEPT)
+    sys.exit(status)
 
 
 if __name__ == "__main__":
