@@ -886,3 +886,16 @@ def test_where_there_are_no_subreapers_the_process_group_is_ended(mark: str, nul
     assert [kind for kind, _ in heard] == [Report.STARTED, Report.USED, Report.EXITED]
     assert heard[-1] == (Report.EXITED, 5)
     assert helper.wait() == 0
+
+
+async def test_reports_of_a_later_version_are_passed_over() -> None:
+    """An engine may find the supervisor of one that was newer."""
+    processes = Processes()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    process = processes.attach(ours, "a command", lambda report: None)
+    with theirs:
+        theirs.sendall(REPORT.pack(Report.STARTED, 0, 0) + REPORT.pack(200, 1, 1))
+        theirs.sendall(REPORT.pack(Report.EXITED, 7, 0))
+        assert await process.wait() == 7
+    await processes.aclose()

@@ -30,6 +30,7 @@ from msgspec import Struct
 
 from pycurrent.engine.supervisor import END, REPORT, Report, StartStage
 
+_REPORTS = frozenset(Report)
 _MOST_IDLE = 8
 """How many supervisors are kept that have no command: each takes 1 or 2 MB."""
 
@@ -192,7 +193,9 @@ class SupervisorChannel:
             if len(self._received) < end:
                 break
             more, self._received = self._received[REPORT.size : end], self._received[end:]
-            self._heard(Report(report), first, second, more)
+            # Reports of a later version are passed over.
+            if report in _REPORTS:
+                self._heard(Report(report), first, second, more)
         if not received and self._phase is not _Phase.CLOSED:
             self._ended_early()
 
