@@ -112,14 +112,16 @@ class Leaving:
     def _tell_soon(self, known_as: str) -> None:
         can_be_told = known_as in self._places and self._jobs.get(known_as)
         if can_be_told and known_as not in self._telling:
-            task = asyncio.create_task(self._tell(known_as))
-            self._telling[known_as] = task
-            task.add_done_callback(lambda _: self._told_all(known_as))
-
-    def _told_all(self, known_as: str) -> None:
-        del self._telling[known_as]
+            self._telling[known_as] = asyncio.create_task(self._tell(known_as))
 
     async def _tell(self, known_as: str) -> None:
+        try:
+            await self._tell_all(known_as)
+        finally:
+            # In the turn that has found no more, or none would tell of a job that ends in the next.
+            del self._telling[known_as]
+
+    async def _tell_all(self, known_as: str) -> None:
         """Tell a place of all, until there are none, or it does not answer."""
         jobs, stay = self._jobs[known_as], set[str]()
         while any(job.token not in stay for job in jobs):
