@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from pycurrent.engine import Config
 from pycurrent.engine.supervisor import children_of
-from pycurrent.term import Failed, Ok
+from pycurrent.term import Failed, Ok, constant
 from pycurrent.testing import Harness
 
 from ..engine import durable
@@ -166,6 +167,28 @@ async def test_a_host_that_has_left_the_pool_is_not_gone_back_to(trial: TrialAt)
         assert h.output == Ok("done")
         assert trial.ran == ["first", "second", "first", "second"]
         assert len(h.engine.history()) == 2
+
+
+@by_ssh
+async def test_a_job_that_nobody_wants_is_over(trial: TrialAt) -> None:
+    """The next engine ends it, and does not use its host. So one after that has its run folder, but
+    does not go on with it.
+    """
+    async with trial.killed("one"):
+        state = trial.folder / "state"
+        config = Config(lease=durable.LEASE)
+        async with Harness(lambda: constant(None), state_dir=state, config=config) as h:
+            await h.settle()
+            await gone(trial.there)
+        assert len(list(state.glob("run/*/*"))) == 1
+        async with trial.engine("one") as h:
+            await trial.begun()
+            assert len(h.engine.history()) == 2
+            await trial.go()
+            await done(h)
+            assert trial.ran == ["first", "second", "first", "second"]
+            assert len(h.engine.history()) == 2
+        assert list(state.glob("run/*/*")) == []
 
 
 async def test_a_job_that_is_not_durable_ends_with_its_engine(trial: TrialAt) -> None:
