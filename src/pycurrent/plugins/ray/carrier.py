@@ -22,8 +22,10 @@ from pycurrent.plugins.ray.shells import Shell, Shells, environment
 
 _WAITERS = 64
 """Groups that are waited for at the same time."""
-_FIRST, _SECOND = 1.0, 5.0
-"""Seconds between two looks at a group that waits: while nothing is known of it, and then."""
+_SLICE = 1.0
+"""Seconds between two looks at a group that waits. A look has a thread meanwhile, also when the
+group is not wanted any more.
+"""
 _PATIENCE = 10.0
 """Seconds without news after which a call returns."""
 
@@ -90,15 +92,13 @@ class Carrier:
                 await self._in_thread(_remove, made)
             else:
                 asked.group = made
-        # Each look costs the head something, and the first news come soon.
-        seconds = _SECOND if known else _FIRST
-        for _ in range(int(_PATIENCE / seconds)):
+        for _ in range(int(_PATIENCE / _SLICE)):
             if asked.node is not None:
                 return asked.node, "CREATED"
             if self._asked.get(name) is not asked:
                 break
             group = asked.group
-            looking = asyncio.ensure_future(self._in_thread(_look, group, seconds))
+            looking = asyncio.ensure_future(self._in_thread(_look, group))
             inherited = asyncio.ensure_future(asked.inherited.wait())
             await asyncio.wait((looking, inherited), return_when=asyncio.FIRST_COMPLETED)
             inherited.cancel()
@@ -153,10 +153,10 @@ def _make(bundle: dict[str, float], labels: dict[str, str]) -> Any:
     return placement_group([bundle], bundle_label_selector=[labels] if labels else None)
 
 
-def _look(group: Any, seconds: float) -> tuple[str | None, str]:
+def _look(group: Any) -> tuple[str | None, str]:
     from ray.util.placement_group import placement_group_table
 
-    is_there = group.wait(seconds)
+    is_there = group.wait(_SLICE)
     table = placement_group_table(group)
     state = str(table["stats"]["scheduling_state"])
     return (table["bundles_to_node_id"][0] if is_there else None), state
