@@ -104,6 +104,7 @@ class Carrier:
             inherited.cancel()
             if asked.group is group and looking.done():
                 asked.node, state = looking.result()
+                asked.waits = asked.node is None
                 if asked.node is not None or state != known:
                     return asked.node, state
         return None, known
@@ -119,9 +120,10 @@ class Carrier:
             return
         given_up = asked.group
         if asked.node is not None:
-            heir = next((other for other in self._asked.values() if other.node is None), None)
+            heir = next((other for other in self._asked.values() if other.waits), None)
             if heir is not None and heir.wants_the_same_as(asked):
                 given_up, heir.group, heir.node = heir.group, asked.group, asked.node
+                heir.waits = False
                 heir.inherited.set()
         if given_up is not None:
             await self._in_thread(_remove, given_up)
@@ -140,6 +142,10 @@ class _Asked:
         """None while it is made."""
         self.node: str | None = None
         """The one on which they are, when they are set aside."""
+        self.waits = False
+        """True while there is no room for it. One that is just made gets nothing of others: its own
+        group would be removed at that moment, and then Ray may keep what that has.
+        """
         self.inherited = asyncio.Event()
         """Another job has left its own behind for this one."""
 
