@@ -27,7 +27,7 @@ from pycurrent.testing import Harness
 
 from . import durable
 from .marks import marked
-from .test_killed import gone
+from .test_killed import gone, until
 
 pytestmark = [
     pytest.mark.timeout(60),
@@ -162,6 +162,8 @@ async def test_a_command_waits_when_nobody_reads_what_it_prints(tmp_path: Path) 
     async with killed("much", tmp_path):
         (folder,) = (tmp_path / "state" / "run").glob("*/*/0-*")
         sock, locks = reach(Entry(str(folder), 0, "")) or pytest.fail("it has gone")
+        # Nobody listens meanwhile: there is no room for more of what it says.
+        await until(lambda: (folder / "spool").stat().st_blocks * 512 >= 40_000_000)
         said = b""
         while REPORT.pack(Report.HELD, 0, 0) not in said:
             said += await asyncio.get_running_loop().sock_recv(sock, 1 << 16)

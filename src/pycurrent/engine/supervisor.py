@@ -494,6 +494,7 @@ class Durable:
         self._unlooked = 0
         """Bytes that were copied since the last look at what the spool takes."""
         self._is_held = False
+        self._is_hold_told = False
 
     def open(self) -> bool:
         """Take the folder. False if somebody else has it, or there is nothing to be done there."""
@@ -564,16 +565,21 @@ class Durable:
                 self._most = 0  # It keeps what was copied: nobody could ever make room.
                 return
             self._poll.unregister(self._pipe)
-            self._tell(Report.HELD)
+            self._is_hold_told = False
         elif self._is_held and not is_over:
             self._poll.register(self._pipe, select.POLLIN)
         self._is_held = is_over
+        # Again, until the engine listens: it has to know why nothing more comes.
+        if is_over and not self._is_hold_told:
+            self._is_hold_told = self._tell(Report.HELD)
 
-    def _tell(self, report: Report) -> None:
-        """Tell the engine, if one is attached; one that does not listen now learns nothing new."""
+    def _tell(self, report: Report) -> bool:
+        """Tell the engine, if one is attached. False if it does not listen now."""
         if self.channel is not None:
             with contextlib.suppress(OSError):
                 self.channel.send(REPORT.pack(report, 0, 0), socket.MSG_DONTWAIT)
+                return True
+        return False
 
     def heard(self, message: bytes) -> None:
         """The engine has sent this."""
@@ -605,8 +611,7 @@ class Durable:
             return
         self.channel, self._until = channel, None
         self._poll.register(channel, select.POLLIN)
-        if self._is_held:
-            self._tell(Report.HELD)
+        self._is_hold_told = False
 
     def _detach(self) -> None:
         """Nobody is attached any more: the lease runs."""
