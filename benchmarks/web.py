@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from statistics import median
 from time import time
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.browser import PAINTED, SENT, chromium, first_view, opened, others
 from benchmarks.engine import Trivial, until_ok
-from benchmarks.figures import Benchmark, Figure, NotMeasured, Samples
+from benchmarks.figures import Benchmark, Figure, Samples
 from benchmarks.places import Place, scratch
 from benchmarks.site import LINE, lines_of, serving
-from tests.debian import MissingPart, have
 
 from pycurrent import (
     Builder,
@@ -31,22 +30,11 @@ from pycurrent import (
 )
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Page
 
 CHANGES = 11
-VISITORS = 5
 
-PAINTED = """(wanted) => new Promise((resolve) => {
-    const look = () => {
-        const found = document.querySelector(wanted);
-        // The frame after the one in which it is there has been painted.
-        if (found === null) requestAnimationFrame(look);
-        else requestAnimationFrame(() => setTimeout(() =>
-            resolve(performance.timeOrigin + performance.now())));
-    };
-    look();
-})"""
-"""Gives when what a selector finds has been painted, in milliseconds since 1970."""
+# First views, and changes
 
 
 ADDED = """(id) => {
@@ -56,51 +44,6 @@ ADDED = """(id) => {
     return performance.timeOrigin + performance.now();
 }"""
 """Adds an element with an id, and gives when, in milliseconds since 1970."""
-
-
-SENT = """() => {
-    const loaded = ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind));
-    return loaded.reduce((sum, one) => sum + one.transferSize, 0);
-}"""
-"""Gives how many bytes the page and all that it has asked for have taken, compressed."""
-
-
-@asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
-    """The browser that the tests have."""
-    try:
-        from tests.web.browser import chromium
-    except ImportError as error:
-        raise NotMeasured(str(error)) from error
-    try:
-        have({"chromium": "chromium"})
-    except MissingPart as error:
-        raise NotMeasured(str(error)) from error
-    async with chromium() as browser:
-        # Its first page takes longer than others, whatever it is.
-        await (await browser.new_page()).goto("about:blank")
-        yield browser
-
-
-@asynccontextmanager
-async def opened(browser: Browser) -> AsyncIterator[Page]:
-    """A tab of somebody who has not been here before."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    try:
-        yield await context.new_page()
-    finally:
-        await context.close()
-
-
-async def first_view(page: Page, url: str, wanted: str) -> float:
-    """Milliseconds from when the address is asked for to when that is painted."""
-    await page.goto(url, wait_until="commit")
-    painted: float = await page.evaluate(PAINTED, wanted)
-    began: float = await page.evaluate("performance.timeOrigin")
-    return painted - began
-
-
-# First views, and changes
 
 
 TRIVIAL = Trivial()
@@ -139,8 +82,8 @@ async def _views(size: int) -> Samples:
             first = await first_view(page, url, "[data-version] :is(.box, .closed)")
             sent: float = await page.evaluate(SENT)
             heap = await _heap(page)
-            again = await _others(browser, url, "[data-version] :is(.box, .closed)")
-            empty = await _others(browser, f"{url}/healthz", "pre")
+            again = await others(browser, url, "[data-version] :is(.box, .closed)")
+            empty = await others(browser, f"{url}/healthz", "pre")
             changes = [await _change(page, watched, number) for number in range(CHANGES)]
             own = [await _own_change(page, number) for number in range(CHANGES)]
     return {
@@ -162,15 +105,6 @@ async def _heap(page: Page) -> float:
     await session.send("Performance.enable")
     metrics = (await session.send("Performance.getMetrics"))["metrics"]
     return next(float(one["value"]) for one in metrics if one["name"] == "JSHeapUsedSize")
-
-
-async def _others(browser: Browser, url: str, wanted: str) -> float:
-    """The median first view of some who have not been here before."""
-    took = []
-    for _ in range(VISITORS):
-        async with opened(browser) as page:
-            took.append(await first_view(page, url, wanted))
-    return median(took)
 
 
 async def _change(page: Page, watched: Var[int], number: int) -> float:
@@ -296,7 +230,7 @@ async def _long_log(lines: int) -> Samples:
             wanted = f'.log-line[data-line="{total}"]:not(.is-loading)'
             async with opened(browser) as page:
                 first = await first_view(page, shown, wanted)
-            return {"log-first": first, "log": await _others(browser, shown, wanted)}
+            return {"log-first": first, "log": await others(browser, shown, wanted)}
 
 
 # The page of many jobs that wait
@@ -334,7 +268,7 @@ async def _waiting(count: int) -> Samples:
                     await page.goto(site.address.url + str(await more.get_attribute("href")))
             assert len(seen) == count, f"{len(seen)} of {count} jobs are reached"
             walked = (time() - began) * 1e3
-            again = await _others(browser, address, "tr[data-job]")
+            again = await others(browser, address, "tr[data-job]")
     return {
         "waiting-first": first,
         "waiting": again,
