@@ -17,7 +17,7 @@ from pycurrent.engine.journal import (
     Journal,
     UnknownJournal,
     parts_of,
-    remove_run,
+    remove_runs,
 )
 from pycurrent.engine.logfile import LogFile
 from pycurrent.engine.spool import SpoolPump
@@ -268,8 +268,8 @@ def test_a_run_folder_goes_with_whatever_is_in_it(tmp_path: Path) -> None:
         (run / folder).mkdir(parents=True)
         (run / folder / "file").touch()
         (run / folder).chmod(0o500)
-    remove_run(run)
-    remove_run(run)
+    remove_runs([run])
+    remove_runs([run])
     assert [path.name for path in tmp_path.rglob("*")] == ["kept", "file"]
 
 

@@ -335,12 +335,17 @@ def _give_up_new(folder: Path) -> None:
             remove_tree(gone)
 
 
-def remove_run(folder: Path) -> None:
-    """Remove a run folder with all that is in it, as far as possible. Blocks.
+def remove_runs(folders: Iterable[Path]) -> None:
+    """Remove run folders with all that is in them, as far as possible. Blocks.
 
     Thousands of short commands leave one each, while the thread that removes them keeps others from
     working. So those that have nothing unusual in them are removed in as few calls as that takes.
     """
+    for folder in folders:
+        _remove_run(folder)
+
+
+def _remove_run(folder: Path) -> None:
     try:
         with os.scandir(folder) as entries:
             for entry in list(entries):

@@ -13,7 +13,7 @@ told before that: see `PlaceCommands.leave`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from pycurrent.engine.clock import Clock
-from pycurrent.engine.journal import remove_run
+from pycurrent.engine.journal import remove_runs
 from pycurrent.engine.kept_folders import Terminal, kept_folder, kept_until
 from pycurrent.engine.place import Place
 from pycurrent.engine.place_asking import ask
@@ -82,12 +82,13 @@ class Leaving:
         if telling is not None and len(self._jobs[known_as]) >= _MANY:
             await asyncio.wait([telling])
 
-    async def take(self, folders: Iterable[Path], *, are_over: bool) -> list[Path]:
-        """Have places told of the jobs with these run folders, whose ends are recorded. Gives the
-        folders that nobody needs to be told of; the others go with the telling.
+    async def take(self, ended: Mapping[Path, bool]) -> list[Path]:
+        """Have places told of the jobs with these run folders, whose ends are recorded; each with
+        whether it is known that nothing of it runs. Gives the folders that nobody needs to be told
+        of; the others go with the telling.
         """
         rest = []
-        for folder, found in await in_thread(self._look, list(folders), are_over):
+        for folder, found in await in_thread(self._look, ended):
             if found is None:
                 rest.append(folder)
                 continue
@@ -96,10 +97,8 @@ class Leaving:
             self._tell_soon(known_as)
         return rest
 
-    def _look(
-        self, folders: list[Path], are_over: bool
-    ) -> list[tuple[Path, tuple[str, _Job] | None]]:
-        return [(folder, self._look_at(folder, are_over)) for folder in folders]
+    def _look(self, ended: Mapping[Path, bool]) -> list[tuple[Path, tuple[str, _Job] | None]]:
+        return [(folder, self._look_at(folder, is_over)) for folder, is_over in ended.items()]
 
     def _look_at(self, folder: Path, is_over: bool) -> tuple[str, _Job] | None:
         terminal = Terminal.read(folder)
@@ -139,7 +138,7 @@ class Leaving:
             gone = [job for job in some if job.token not in left]
             for job in gone:
                 jobs.remove(job)
-            await in_thread(_remove_all, [job.folder for job in gone])
+            await in_thread(remove_runs, [job.folder for job in gone])
 
     async def _told(self, place: Place, jobs: list[_Job]) -> set[str] | None:
         """The tokens of jobs that the place could not forget yet; None if it does not answer."""
@@ -160,8 +159,3 @@ class Leaving:
             for task in telling:
                 task.cancel()
             await asyncio.wait(telling)
-
-
-def _remove_all(folders: list[Path]) -> None:
-    for folder in folders:
-        remove_run(folder)

@@ -252,6 +252,8 @@ class OpenResources(ABC):
 
     async def _remove_folders(self) -> None:
         """All that there are after a while at once: a thread for each would take longer."""
+        from pycurrent.engine.journal import remove_runs  # few jobs are durable
+
         while self._to_remove:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_GATHERED_FOR):
@@ -259,11 +261,8 @@ class OpenResources(ABC):
             found, self._to_remove = self._to_remove, {}
             folders = list(found)
             if "_leaving" in vars(self) or not all(found.values()):
-                folders = []
-                for are_over in (True, False):
-                    some = [folder for folder, is_over in found.items() if is_over is are_over]
-                    folders += await self._leaving.take(some, are_over=are_over)
-            await in_thread(_remove_all, folders)
+                folders = await self._leaving.take(found)
+            await in_thread(remove_runs, folders)
 
     async def _end_of_removals(self) -> None:
         self._removals_end.set()
@@ -273,13 +272,6 @@ class OpenResources(ABC):
     def meanwhile(self, work: Coroutine[Any, Any, None]) -> None:
         """Do it in a task, which is done or cancelled at the end."""
         self._closing.push_async_callback(cancelled, self.loop.create_task(work))
-
-
-def _remove_all(folders: list[Path]) -> None:
-    from pycurrent.engine.journal import remove_run  # few jobs are durable
-
-    for folder in folders:
-        remove_run(folder)
 
 
 def _left_runs(
