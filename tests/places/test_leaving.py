@@ -4,6 +4,7 @@ forgotten.
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pycurrent.engine import Job
+from pycurrent.engine.place import Place
 from pycurrent.plugins import ssh
 from pycurrent.term import Current, Ok
 from pycurrent.term import all as all_of
@@ -146,5 +148,45 @@ async def test_nobody_waits_for_the_removal(
 
     async with Harness(pipeline, state_dir=tmp_path / "state") as h:
         await h.until(lambda: len(begun) == 2, timeout=30)
+        server.start()
+        await h.until(lambda: isinstance(h.output, Ok), timeout=60)
+
+
+async def test_a_job_says_that_its_place_has_much_to_remove(
+    server: Sshd,
+    hosts: Callable[..., ssh.Hosts],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends when that is done, so jobs leave no more behind than goes."""
+    monkeypatch.setattr("pycurrent.engine.leaving._MANY", 1)
+    pool = hosts(server, capacity=2, lease=60)
+    was_there, may_end = asyncio.Event(), asyncio.Event()
+    at: list[Place] = []
+
+    async def last(job: Job) -> None:
+        await started(job, pool)
+        await job.exec(["true"])
+        assert job.place is not None
+        at.append(job.place)
+        was_there.set()
+        await may_end.wait()
+
+    async def stops(job: Job) -> None:
+        await started(job, pool)
+        await job.exec(["true"])
+        await was_there.wait()
+        server.drop_connections()
+        server.stop()
+
+    def pipeline() -> Current[None]:
+        return all_of([do(last, "last"), do(stops, "stops")])
+
+    async with Harness(pipeline, state_dir=tmp_path / "state") as h:
+        leaving = h.engine.opened.host.leaving()
+        await h.until(lambda: at and leaving.much_to_tell(at[0]), timeout=30)
+        may_end.set()
+        says = "it removes what other jobs have left there"
+        await h.until(lambda: says in str(h.engine.why("do last")), timeout=30)
         server.start()
         await h.until(lambda: isinstance(h.output, Ok), timeout=60)

@@ -75,12 +75,13 @@ class Leaving:
             self._places[known_as] = place
             self._tell_soon(known_as)
 
-    async def room(self, place: Place) -> None:
-        """Wait while a place is told that has much to remove already."""
+    def much_to_tell(self, place: Place) -> asyncio.Task[None] | None:
+        """The task that tells a place, if that has much to remove already: so the jobs there end no
+        faster than what they leave goes.
+        """
         known_as = place.known_as or ""
         telling = self._telling.get(known_as)
-        if telling is not None and len(self._jobs[known_as]) >= _MANY:
-            await asyncio.wait([telling])
+        return telling if telling is not None and len(self._jobs[known_as]) >= _MANY else None
 
     async def take(self, ended: Mapping[Path, bool]) -> list[Path]:
         """Have places told of the jobs with these run folders, whose ends are recorded; each with

@@ -144,8 +144,9 @@ class PlaceCommands(DurableCommands):
             return None
         if place.known_as is None:
             await self._files.leave()
-        else:
-            await self._leaving.room(place)
+        elif (telling := self._leaving.much_to_tell(place)) is not None:
+            with self._waiting(f"{place}: it removes what other jobs have left there"):
+                await asyncio.wait([telling])
         kept = self._files.kept
         return None if kept is None else (kept, self.terminal)
 
